@@ -1,0 +1,1 @@
+"""Builds: immutable directories whose manifest is written last."""

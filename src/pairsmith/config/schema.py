@@ -1,0 +1,244 @@
+"""The sections of `pairsmith.yaml`, one class each. Stage sections are identity: they are hashed into every manifest.
+
+`runtime` alone is never hashed: it says how fast and with which keys, never what.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+SourceFormat = Literal["auto", "prompts", "text", "chat", "preference", "hh", "arena", "pandalm"]
+Criterion = Literal["helpfulness", "harmlessness", "honesty"]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class SourceConfig(Section):
+    """One file (or folder of files) that `collect` reads."""
+
+    path: str = Field(min_length=1)
+    """File to read, relative to the project folder. Compression is recognised by content."""
+    format: SourceFormat = "auto"
+    """Shape of the rows; `auto` decides by the field names of the first rows and says what it chose."""
+    name: str = ""
+    """Name shown in reports; the file name if empty."""
+    licence: str = ""
+    """Licence of the data, carried into every row."""
+    category: str = ""
+    """Category given to prompts that name none; empty: decided by simple rules."""
+    language: str = ""
+    """Language given to prompts that name none."""
+    anonymise: bool | None = None
+    """Replace personal data by pseudonyms before storing; by default on for `chat` logs and off elsewhere."""
+    limit: Annotated[int, Field(gt=0)] | None = None
+    """Read at most this many rows."""
+    annotator_kind: Literal["human", "judge", "reward", "verifier", "imported"] = "imported"
+    """Who made the labels of a `preference` or `hh` file, if you know it."""
+
+
+class CollectConfig(Section):
+    """Stage 1: where prompts, and candidates or votes that exist already, come from."""
+
+    sources: tuple[SourceConfig, ...] = ()
+    """Files to read, in this order."""
+    max_rejected: Share = 0.01
+    """A source with a larger share of unusable rows is reported as a warning in red."""
+    unsafe: Literal["drop", "flag", "keep"] = "flag"
+    """What to do with prompts that ask for harm, as far as simple rules can tell: `drop` rejects the row."""
+
+
+class ModelConfig(Section):
+    """One model that can write candidates or judge them."""
+
+    kind: str = "openai"
+    """`local` (in process), `openai` (any OpenAI-compatible server), or `package.module:Class` of your own."""
+    model: str = ""
+    """Model name sent to the server; for `local`, a name for the records."""
+    base_url: str = ""
+    """Address of the server up to and including `/v1`."""
+    api_key_env: str = ""
+    """Name of the environment variable that holds the key; the key itself never stands in this file."""
+    path: str = ""
+    """GGUF file for `local`; empty: SmolLM2-135M-Instruct, fetched once."""
+    context_tokens: Annotated[int, Field(ge=256)] = 2048
+    """Context window of `local`, prompt and answer together."""
+    options: dict[str, Any] = {}
+    """Settings of your own model class."""
+
+
+class GenerateConfig(Section):
+    """Stage 2: N samples per prompt from each model."""
+
+    models: tuple[str, ...] = ()
+    """Names from `models`; empty: nothing is generated."""
+    n: Annotated[int, Field(ge=1, le=256)] = 4
+    """Candidates per prompt and model."""
+    temperature: Annotated[float, Field(ge=0.0, le=5.0)] = 0.8
+    """Sampling temperature."""
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+    """Nucleus sampling."""
+    max_tokens: Annotated[int, Field(ge=1)] = 512
+    """Longest answer, in tokens."""
+    system: str = ""
+    """System prompt put before prompts that have none."""
+
+
+class AnnotatorConfig(Section):
+    """One source of votes or scores."""
+
+    kind: str
+    """`verifier`, `scorer`, `judge`, or `package.module:Class` of your own."""
+    name: str = ""
+    """Name in the records; by default made from kind and model."""
+    model: str = ""
+    """For `judge`: a name from `models`. For `scorer`: `surface-v0`, the scorer that ships with Pairsmith."""
+    criteria: tuple[Criterion, ...] = ("helpfulness", "harmlessness", "honesty")
+    """What a judge is asked to weigh."""
+    min_confidence: Annotated[float, Field(ge=0.5, le=1.0)] = 0.6
+    """A scorer less sure than this votes `unsure`."""
+    options: dict[str, Any] = {}
+    """Settings of your own annotator class."""
+
+
+class AnnotateConfig(Section):
+    """Stage 3: which pairs are compared, and by whom."""
+
+    annotators: tuple[AnnotatorConfig, ...] = ()
+    """Who votes; empty: only imported votes count."""
+    comparisons: Literal["all", "adjacent"] = "all"
+    """`all` pairs of a prompt's candidates, or only `adjacent` samples."""
+    max_per_prompt: Annotated[int, Field(ge=1)] = 6
+    """At most this many comparisons per prompt."""
+    overlap: Annotated[int, Field(ge=0)] = 0
+    """How many of the annotators vote on each comparison, drawn by seed; 0: all of them."""
+
+
+class ResolveConfig(Section):
+    """Stage 4: from many votes to one winner, or a reason why there is none."""
+
+    method: Literal["majority"] = "majority"
+    """How votes become a winner."""
+    min_agreement: Share = 0.6
+    """Pairs whose winner has a smaller share of all votes (ties and unsure counted) are dropped."""
+    min_votes: Annotated[int, Field(ge=1)] = 1
+    """Pairs with fewer votes are dropped."""
+    diverged: Literal["prefix", "drop"] = "prefix"
+    """Sides with different earlier turns: `prefix` makes everything after the shared turns the completion."""
+
+
+class ValidateConfig(Section):
+    """Stage 5: what a pair must satisfy, and the files it must not repeat."""
+
+    benchmarks: tuple[str, ...] = ()
+    """Evaluation files; without any, the `benchmarks/` folder of the project; without that, not evaluated."""
+    contaminated: Literal["drop", "flag"] = "drop"
+    """`drop` removes pairs that repeat a benchmark item; `flag` keeps and counts them."""
+    ngram: Annotated[int, Field(ge=2, le=50)] = 8
+    """Words per n-gram when looking for benchmark items."""
+    coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """A pair is contaminated when more than this share of an item's words lies in shared n-grams."""
+    min_level: Literal["poor", "marginal", "good", "excellent"] = "marginal"
+    """Pairs of a lower level of the quality matrix are dropped; levels that could not be measured are kept."""
+
+
+class SplitConfig(Section):
+    """Stage 6: training and validation parts that share no similar prompts."""
+
+    train: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
+    """Share of the training part; the rest is validation."""
+    stratify: tuple[Literal["category", "difficulty", "source"], ...] = ("category",)
+    """Attributes whose shares are kept equal on both sides."""
+    similarity: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
+    """Prompts with at least this Jaccard similarity of word 3-grams stay on one side."""
+
+
+class ExportConfig(Section):
+    """Stage 7: the rows as they are written."""
+
+    shape: Literal["conversational", "standard"] = "conversational"
+    """`conversational`: lists of messages. `standard`: plain strings, possible for single turns only."""
+
+
+class GateConfig(Section):
+    """What the dataset must reach."""
+
+    min_gap: Share = 0.15
+    """Smallest mean preference gap."""
+    min_pairs: Annotated[int, Field(ge=1)] = 1000
+    """Fewest pairs."""
+    min_decontamination: Share = 0.9
+    """Smallest share of pairs free of benchmark items."""
+
+    @field_validator("min_gap", mode="before")
+    @classmethod
+    def _gap_on_unit_scale(cls, gap: Any) -> Any:
+        if isinstance(gap, (int, float)) and gap > 1:
+            raise ValueError(f"the gap is on the scale 0 to 1; {gap} is outside it, did you mean {gap / 10:.2f}?")
+        return gap
+
+
+class RuntimeConfig(Section):
+    """How fast, how long, where: never part of a dataset's identity."""
+
+    concurrency: Annotated[int, Field(ge=1, le=4096)] = 16
+    """Requests in flight to one server."""
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    """Total time one request may take, in seconds, before it counts as failed."""
+    attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    """Attempts per request before the work is left for the next run."""
+    workers: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Processes for local models and heavy kernels; 0: one per core."""
+    cache: str = "cache"
+    """Folder for deletable intermediate files."""
+
+
+class Config(Section):
+    """All of `pairsmith.yaml`."""
+
+    version: Literal[1] = 1
+    """Version of this file's format."""
+    name: Name = "my-dataset"
+    """Name of the dataset."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Seed of everything that is drawn."""
+    models: dict[str, ModelConfig] = {}
+    """Models by name."""
+    collect: CollectConfig = CollectConfig()
+    """Stage 1."""
+    generate: GenerateConfig = GenerateConfig()
+    """Stage 2."""
+    annotate: AnnotateConfig = AnnotateConfig()
+    """Stage 3."""
+    resolve: ResolveConfig = ResolveConfig()
+    """Stage 4."""
+    validation: ValidateConfig = Field(default=ValidateConfig(), alias="validate")
+    """Stage 5."""
+    split: SplitConfig = SplitConfig()
+    """Stage 6."""
+    export: ExportConfig = ExportConfig()
+    """Stage 7."""
+    gate: GateConfig = GateConfig()
+    """What the dataset must reach."""
+    runtime: RuntimeConfig = RuntimeConfig()
+    """How fast and with which keys; never hashed."""
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Config":
+        wanted = [("generate.models", name) for name in self.generate.models]
+        wanted += [("annotate.annotators", each.model) for each in self.annotate.annotators if each.kind == "judge"]
+        for key, name in wanted:
+            if name not in self.models:
+                known = ", ".join(self.models) or "none is defined"
+                raise ValueError(f"{key} names the model {name!r}, which `models` does not define (defined: {known})")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the content of the dataset: all but `runtime`, as plain JSON values."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"runtime"})

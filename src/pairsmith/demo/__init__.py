@@ -1,0 +1,1 @@
+"""The demonstration: real prompts, a real model, real benchmark files."""

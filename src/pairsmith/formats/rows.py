@@ -1,0 +1,57 @@
+"""What readers hand over: good rows and bad rows, both with the line they stand on."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pairsmith.records import Annotation, AnnotatorKind, Candidate, Comparison, Prompt, Score
+
+__all__ = ["BadRow", "Parsed", "Parser", "Row", "SourceContext"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One object of a file. `line` is 1-based: the physical line for JSONL and CSV, the item number for JSON arrays."""
+
+    line: int
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be used: where, which field (empty: the whole line), a reason code, and what was seen."""
+
+    line: int
+    field: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What the configuration says about a source."""
+
+    name: str
+    licence: str = ""
+    category: str = ""
+    language: str = ""
+    annotator_kind: AnnotatorKind = "imported"
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The facts in one good row, and warnings (codes) about it."""
+
+    line: int
+    prompt: Prompt
+    candidates: tuple[Candidate, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    scores: tuple[Score, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+
+Parser = Callable[[Iterator[Row | BadRow], SourceContext], Iterator[Parsed | BadRow]]
+"""Turns rows of one shape into facts: as many items out as in, in the same order."""
+
+Compression = Literal["", "gzip", "zstd"]

@@ -1,0 +1,272 @@
+"""The ledger: facts are appended, never changed, and numbered by one position that grows by one."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self, TypeVar, cast
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from pairsmith.errors import LedgerError
+from pairsmith.ledger.schema import FACT_TABLES, LEASES, META, SCHEMA_VERSION, FactTable, metadata
+from pairsmith.records import Fact
+
+__all__ = ["LEDGER_FILE", "Appended", "Committer", "Ledger"]
+
+LEDGER_FILE = "ledger.sqlite"
+BUSY_TIMEOUT_MS = 30_000
+CHECKED_BYTES = 256 * 2**20  # larger files are checked by `status --check`, not at every start
+_IDS_PER_QUERY = 500  # stays below SQLite's limit on variables
+
+F = TypeVar("F", bound=Fact)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of the facts given to `append`: new ones, ones that were there, and ids whose content differs."""
+
+    new: int = 0
+    present: int = 0
+    conflicts: tuple[str, ...] = ()
+
+
+class Ledger:
+    """The facts of one project. Safe for many readers and writers, in threads and in processes."""
+
+    def __init__(self, engine: sa.Engine, path: Path) -> None:
+        self._engine = engine
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the ledger at `path`, creating it if it is not there.
+
+        Raises:
+            LedgerError: if the file is damaged, of another version, or cannot be written.
+        """
+        checked = path.exists() and path.stat().st_size <= CHECKED_BYTES
+        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+        sa.event.listen(engine, "connect", _set_up_connection)
+        sa.event.listen(engine, "begin", _begin_immediate)
+        ledger = cls(engine, path)
+        with ledger._guard():
+            if checked:
+                ledger.check()
+            ledger._create()
+        return ledger
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def check(self) -> None:
+        """Let SQLite look for damage.
+
+        Raises:
+            LedgerError: with the first thing found.
+        """
+        with self._guard(), self._reading() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            raise LedgerError(f"{self.path}: damaged ({found}); restore your last copy of this file")
+
+    def append(self, facts: Iterable[Fact]) -> Appended:
+        """Store facts that are not there yet, all in one transaction; on return they survive a power cut."""
+        by_kind: dict[type[Fact], dict[str, Fact]] = {}
+        repeated = 0
+        for fact in facts:
+            known = by_kind.setdefault(type(fact), {})
+            repeated += fact.id in known
+            known.setdefault(fact.id, fact)
+        if not by_kind:
+            return Appended()
+        with self._guard(), self._engine.begin() as connection:
+            position = connection.execute(sa.select(META.c.position)).scalar_one()
+            done = Appended(present=repeated)
+            for kind, wanted in by_kind.items():
+                added = _append_kind(connection, FACT_TABLES[kind], wanted, position)
+                position += added.new
+                done = Appended(done.new + added.new, done.present + added.present, done.conflicts + added.conflicts)
+            connection.execute(sa.update(META).values(position=position))
+        return done
+
+    @contextmanager
+    def committer(self) -> Iterator["Committer"]:
+        """Group commit: facts handed in while a transaction runs share the next one. All are stored on leaving."""
+        committer = Committer(self)
+        try:
+            yield committer
+        finally:
+            committer.close()
+
+    def position(self) -> int:
+        """How many facts have been appended so far."""
+        with self._guard(), self._reading() as connection:
+            return cast(int, connection.execute(sa.select(META.c.position)).scalar_one())
+
+    def read(self, kind: type[F], as_of: int | None = None) -> Iterator[F]:
+        """All facts of one kind in the order they were appended, up to position `as_of` (inclusive)."""
+        table = FACT_TABLES[kind]
+        query = sa.select(table.table).order_by(table.table.c.position)
+        if as_of is not None:
+            query = query.where(table.table.c.position <= as_of)
+        with self._guard(), self._reading() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(query).mappings():
+                yield cast(F, table.fact(cast(Any, row)))
+
+    def ids(self, kind: type[Fact]) -> set[str]:
+        """The ids of all facts of one kind."""
+        with self._guard(), self._reading() as connection:
+            return set(connection.execute(sa.select(FACT_TABLES[kind].table.c.id)).scalars())
+
+    def get(self, kind: type[F], ids: Sequence[str]) -> dict[str, F]:
+        """The facts of one kind with these ids; ids that are not there are left out."""
+        table = FACT_TABLES[kind]
+        found: dict[str, F] = {}
+        with self._guard(), self._reading() as connection:
+            for start in range(0, len(ids), _IDS_PER_QUERY):
+                some = ids[start : start + _IDS_PER_QUERY]
+                for row in connection.execute(sa.select(table.table).where(table.table.c.id.in_(some))).mappings():
+                    found[row["id"]] = cast(F, table.fact(cast(Any, row)))
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """How many facts there are of each kind, by table name."""
+        with self._guard(), self._reading() as connection:
+            return {
+                each.table.name: cast(
+                    int, connection.execute(sa.select(sa.func.count()).select_from(each.table)).scalar()
+                )
+                for each in FACT_TABLES.values()
+            }
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The database itself, for leases and for reading by other tools."""
+        return self._engine
+
+    def _create(self) -> None:
+        with self._engine.begin() as connection:
+            metadata.create_all(connection, tables=[META, LEASES, *(each.table for each in FACT_TABLES.values())])
+            version = connection.execute(sa.select(META.c.schema_version)).scalar()
+            if version is None:
+                connection.execute(
+                    sa.insert(META).values(only_row=1, schema_version=SCHEMA_VERSION, position=0, created_at=_now())
+                )
+            elif version != SCHEMA_VERSION:
+                raise LedgerError(
+                    f"{self.path}: written in ledger format {version}, this Pairsmith reads {SCHEMA_VERSION}; "
+                    "use the version of Pairsmith that made it"
+                )
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """A snapshot that never waits for writers."""
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """Say which file is in trouble, and what to do."""
+        try:
+            yield
+        except OperationalError as error:
+            raise LedgerError(f"{self.path}: {error.orig}; check free space and permissions, then run again") from error
+        except DatabaseError as error:
+            raise LedgerError(f"{self.path}: {error.orig}; restore your last copy of this file") from error
+
+
+class Committer:
+    """A writer thread that commits whatever has piled up since its last commit."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._queue: queue.SimpleQueue[tuple[tuple[Fact, ...], Future[Appended]] | None] = queue.SimpleQueue()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="ledger-committer", daemon=True)
+        self._thread.start()
+
+    def add(self, *facts: Fact) -> "Future[Appended]":
+        """Hand in facts; the future is done when they are on disk. Raises what stopped the writer, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+        future: Future[Appended] = Future()
+        self._queue.put((facts, future))
+        return future
+
+    def close(self) -> None:
+        """Commit the rest and stop. Raises what stopped the writer, if anything did."""
+        self._queue.put(None)
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            batch = [self._queue.get()]
+            while not self._queue.empty():
+                batch.append(self._queue.get())
+            stopping = None in batch
+            waiting = [item for item in batch if item is not None]
+            try:
+                if self._failure is not None:
+                    raise self._failure
+                result = self._ledger.append(fact for facts, _ in waiting for fact in facts)
+            except BaseException as error:  # handed to every caller: the thread must not die unseen
+                self._failure = error
+                for _, future in waiting:
+                    future.set_exception(error)
+            else:
+                for _, future in waiting:
+                    future.set_result(result)
+
+
+def _append_kind(connection: sa.Connection, table: FactTable, wanted: dict[str, Fact], position: int) -> Appended:
+    ids = list(wanted)
+    content = table.table.c[table.content or "id"]
+    known: dict[str, Any] = {}
+    for start in range(0, len(ids), _IDS_PER_QUERY):
+        query = sa.select(table.table.c.id, content).where(table.table.c.id.in_(ids[start : start + _IDS_PER_QUERY]))
+        known.update({row[0]: row[1] for row in connection.execute(query)})
+    conflicts = tuple(
+        each for each, there in known.items() if table.content and there != getattr(wanted[each], table.content)
+    )
+    now = _now()
+    rows = [
+        {**table.row(fact), "position": position + offset, "recorded_at": now}
+        for offset, fact in enumerate((wanted[each] for each in ids if each not in known), start=1)
+    ]
+    if rows:
+        connection.execute(sa.insert(table.table), rows)
+    return Appended(len(rows), len(known), conflicts)
+
+
+def _set_up_connection(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # transactions are begun by _begin_immediate, not by the driver
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    # A deferred BEGIN that later writes fails at once under concurrency instead of waiting its turn.
+    if connection.get_isolation_level() != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,1 @@
+"""Doors to the outside: models that write, score and judge."""

@@ -1,0 +1,104 @@
+"""The doors to the outside: what a chat model, a scorer, an annotator and an embedder must offer, one method each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from pairsmith.records import Annotation, Candidate, Comparison, Message, Prompt, Score
+
+__all__ = ["Annotator", "ChatModel", "ChatRequest", "Completion", "Embedder", "Scorer"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One sample to draw."""
+
+    messages: tuple[Message, ...]
+    temperature: float
+    top_p: float
+    max_tokens: int
+    seed: int
+    json_schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back.
+
+    `finish_reason` is `stop`, `length`, `content_filter` or what the server said; `usage` counts tokens
+    (`prompt_tokens`, `completion_tokens`); `engine` says what produced it (build, file hash).
+    """
+
+    text: str
+    finish_reason: str
+    usage: Mapping[str, int] = field(default_factory=dict)
+    engine: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """A model that answers.
+
+    `slots` requests may be in flight at once; with `shares_prompt` the samples of one prompt are cheaper when
+    they follow each other.
+    """
+
+    name: str
+    slots: int
+    shares_prompt: bool
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Draw one sample.
+
+        Raises:
+            ModelError: the request cannot be answered; asking again would not help.
+            ModelUnavailable: the server is down, refuses the key, or did not answer after all attempts.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release processes and connections."""
+        ...
+
+
+@runtime_checkable
+class Annotator(Protocol):
+    """Someone who votes on comparisons. `wants` says whether it has anything to say about a prompt."""
+
+    name: str
+
+    def wants(self, prompt: Prompt) -> bool:
+        """Whether this annotator can judge responses to `prompt`."""
+        ...
+
+    async def annotate(
+        self, prompt: Prompt, comparison: Comparison, a: Candidate, b: Candidate
+    ) -> tuple[Sequence[Annotation], Sequence[Score]]:
+        """Votes on one comparison, and the scores behind them.
+
+        Raises:
+            ModelError: no usable verdict; the comparison is left unvoted and counted as failed.
+            ModelUnavailable: the model behind the annotator is down.
+        """
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Someone who gives one response a number. Higher is better; `scale` is [low, high] if the scorer declares one."""
+
+    name: str
+    scale: tuple[float, float] | None
+
+    def score(self, prompt: Prompt, candidate: Candidate) -> float:
+        """The number."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns texts into unit vectors, float32, shape (len(texts), dimensions)."""
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """The vectors as a numpy array."""
+        ...

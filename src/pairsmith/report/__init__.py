@@ -1,0 +1,1 @@
+"""Metrics in, pages out: the HTML report and the dataset card."""
