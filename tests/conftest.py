@@ -3,6 +3,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("pairsmith", deadline=None)  # speed is measured in benchmarks/, never in tests
+settings.load_profile("pairsmith")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -16,6 +16,7 @@ __all__ = ["CONFIG_FILE", "load_config", "parse_config"]
 CONFIG_FILE = "pairsmith.yaml"
 MAX_CONFIG_BYTES = 1024 * 1024
 MAX_CONFIG_DEPTH = 20
+MAX_CONFIG_NODES = 100_000  # aliases expanded
 
 Path_ = tuple[str | int, ...]
 
@@ -62,7 +63,11 @@ def _read_yaml(text: str) -> tuple[dict[str, Any], dict[Path_, str]]:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
             return {}, {}
-        lines = dict(_positions(node, ()))
+        lines: dict[Path_, str] = {}
+        for path, place in _positions(node, ()):
+            lines[path] = place
+            if len(lines) > MAX_CONFIG_NODES:
+                raise ConfigError(f"{CONFIG_FILE}: more than {MAX_CONFIG_NODES} values; do its aliases multiply?")
         values = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1

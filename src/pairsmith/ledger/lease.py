@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from pairsmith.errors import LeaseHeld
 from pairsmith.ledger.schema import LEASES
 from pairsmith.ledger.store import Ledger
+from pairsmith.processes import is_alive
 
 __all__ = ["lease"]
 
@@ -69,15 +70,7 @@ def _beat(ledger: Ledger, stage: str, owner: str, stop: threading.Event) -> None
 def _alive(pid: int, host: str, boot: str, heartbeat_at: float) -> bool:
     if host != socket.gethostname():
         return time.time() - heartbeat_at < STALE_S
-    if boot != _boot_id():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return boot == _boot_id() and is_alive(pid)
 
 
 def _boot_id() -> str:

@@ -131,16 +131,19 @@ class Ledger:
         with self._guard(), self._reading() as connection:
             return set(connection.execute(sa.select(FACT_TABLES[kind].table.c.id)).scalars())
 
+    def where(self, kind: type[F], column: str, values: Sequence[str]) -> Iterator[F]:
+        """The facts of one kind whose `column` (an id) has one of these values."""
+        table = FACT_TABLES[kind]
+        with self._guard(), self._reading() as connection:
+            for start in range(0, len(values), _IDS_PER_QUERY):
+                some = values[start : start + _IDS_PER_QUERY]
+                query = sa.select(table.table).where(table.table.c[column].in_(some)).order_by(table.table.c.position)
+                for row in connection.execute(query).mappings():
+                    yield cast(F, table.fact(cast(Any, row)))
+
     def get(self, kind: type[F], ids: Sequence[str]) -> dict[str, F]:
         """The facts of one kind with these ids; ids that are not there are left out."""
-        table = FACT_TABLES[kind]
-        found: dict[str, F] = {}
-        with self._guard(), self._reading() as connection:
-            for start in range(0, len(ids), _IDS_PER_QUERY):
-                some = ids[start : start + _IDS_PER_QUERY]
-                for row in connection.execute(sa.select(table.table).where(table.table.c.id.in_(some))).mappings():
-                    found[row["id"]] = cast(F, table.fact(cast(Any, row)))
-        return found
+        return {fact.id: fact for fact in self.where(kind, "id", ids)}
 
     def counts(self) -> dict[str, int]:
         """How many facts there are of each kind, by table name."""

@@ -1,0 +1,140 @@
+"""One verb per stage. Collecting verbs append facts; deriving verbs compute from facts and show what comes out."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pairsmith.cli.context import Settings, settings_of
+
+if TYPE_CHECKING:
+    from pairsmith.cli.output import Output
+    from pairsmith.config import Config
+    from pairsmith.ledger import Ledger
+    from pairsmith.records import Progress
+
+__all__ = ["collecting", "register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the seven verbs."""
+    app.command(epilog="Example: pairsmith collect")(collect)
+    app.command(epilog="Example: pairsmith generate --set generate.n=8")(generate)
+    app.command(epilog="Example: pairsmith annotate")(annotate)
+    app.command(epilog="Example: pairsmith resolve --set resolve.min_agreement=0.7")(resolve)
+    app.command(epilog="Example: pairsmith validate --set validate.contaminated=flag")(validate)
+    app.command(epilog="Example: pairsmith split --set split.train=0.9")(split)
+    app.command(epilog="Example: pairsmith export --to out/")(export)
+
+
+def collect(context: typer.Context) -> None:
+    """Read prompts, and candidates and votes that exist already, into the ledger."""
+    _one_stage(settings_of(context), "collect")
+
+
+def generate(context: typer.Context) -> None:
+    """Draw the candidate responses that are missing."""
+    _one_stage(settings_of(context), "generate")
+
+
+def annotate(context: typer.Context) -> None:
+    """Ask for the votes that are missing."""
+    _one_stage(settings_of(context), "annotate")
+
+
+def resolve(context: typer.Context) -> None:
+    """Show what the votes come to: agreement, winners, and what is left undecided. Writes nothing."""
+    _derive(settings_of(context), "resolve")
+
+
+def validate(context: typer.Context) -> None:
+    """Show gap, decontamination and quality of the pairs. Writes nothing."""
+    _derive(settings_of(context), "validate")
+
+
+def split(context: typer.Context) -> None:
+    """Show the training and validation parts and their balance. Writes nothing."""
+    _derive(settings_of(context), "split")
+
+
+def export(
+    context: typer.Context,
+    to: Annotated[Path | None, typer.Option(help="Also copy the JSONL files into this new folder.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files in that folder.")] = False,
+) -> None:
+    """Write the rows: a build with train.jsonl, validation.jsonl and preference_pairs.jsonl."""
+    from pairsmith.cli.output import Output
+    from pairsmith.pipeline.building import build, copy_rows
+
+    settings = settings_of(context)
+    output = Output(settings)
+    config = settings.config()
+    with settings.ledger() as ledger:
+        made, new = build(settings.project, config, ledger)
+    copied = copy_rows(made, to, force=force) if to is not None else []
+    metrics = made.read_json("export/metrics.json")
+    output.document({"build": str(made.path), "new": new, "copied": [str(path) for path in copied], **metrics})
+    output.line(f"export    {metrics['format']['rows']:,} rows in {made.path}{'' if new else ' (was there already)'}")
+    for path in copied:
+        output.line(f"          {path}")
+
+
+def collecting(
+    stage: str, project: Path, config: "Config", ledger: "Ledger", output: "Output"
+) -> "Progress":
+    """Run one collecting stage with a progress bar and say what it did."""
+    from pairsmith.pipeline import collecting as pipeline
+
+    run = {"collect": pipeline.run_collect, "generate": pipeline.run_generate, "annotate": pipeline.run_annotate}[stage]
+    with output.bar(stage) as notify:
+        progress = asyncio.run(run(project, config, ledger, notify))
+    output.progress_of(progress)
+    return progress
+
+
+def _one_stage(settings: Settings, stage: str) -> None:
+    from pairsmith.cli.output import Output
+
+    output = Output(settings)
+    config = settings.config()
+    with settings.ledger() as ledger:
+        output.document(asdict(collecting(stage, settings.project, config, ledger, output)))
+
+
+def _derive(settings: Settings, stage: str) -> None:
+    from pairsmith.cli.output import Output
+    from pairsmith.pipeline.building import derive_now
+
+    output = Output(settings)
+    config = settings.config()
+    with settings.ledger() as ledger:
+        derived, _ = derive_now(settings.project, config, ledger)
+    outcome = {"resolve": derived.resolved, "validate": derived.validated, "split": derived.split}[stage]
+    dropped: dict[str, int] = {}
+    for each in outcome.dropped:
+        dropped[each.reason] = dropped.get(each.reason, 0) + 1
+    output.document({"stage": stage, "kept": len(outcome.kept), "dropped": dropped, **outcome.metrics})
+    output.line(f"{stage:<9} {len(outcome.kept):,} kept, {len(outcome.dropped):,} dropped")
+    for reason, count in sorted(dropped.items(), key=lambda item: (-item[1], item[0])):
+        output.line(f"          {count:,} {reason}: {derived.metrics['reason_texts'].get(reason, '')}", style="dim")
+    output.table("", ("figure", "value", "95 % interval", "n", ""), _figures(outcome.metrics))
+
+
+def _figures(metrics: Mapping[str, Any], prefix: str = "") -> list[tuple[str, ...]]:
+    """Every figure in the metrics of a stage, by its path."""
+    rows: list[tuple[str, ...]] = []
+    for key, value in metrics.items():
+        if not isinstance(value, dict):
+            continue
+        if "interval" in value and "n" in value:
+            number = value.get("value", value.get("mean"))
+            interval = value["interval"]
+            shown = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+            words = "not evaluated" if number is None else f"{number:.3f}"
+            rows.append((prefix + key, words, shown, f"{value['n'] or 0:,}", value.get("reason") or ""))
+        else:
+            rows += _figures(value, f"{prefix}{key}.")
+    return rows

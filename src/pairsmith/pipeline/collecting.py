@@ -1,0 +1,56 @@
+"""The collecting stages as a project runs them: models and annotators opened from the configuration, then closed."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from pairsmith.config import Config
+from pairsmith.ledger import Ledger
+from pairsmith.models.annotators import open_annotator
+from pairsmith.models.loading import open_chat_model
+from pairsmith.models.protocols import Annotator, ChatModel
+from pairsmith.pipeline.guidelines import guideline_version
+from pairsmith.records import Progress
+from pairsmith.stages.annotate import annotate
+from pairsmith.stages.collect import collect
+from pairsmith.stages.generate import generate
+
+__all__ = ["Notify", "run_annotate", "run_collect", "run_generate"]
+
+Notify = Callable[[int, int], None]
+"""Called with (done, total) as work goes on."""
+
+
+async def run_collect(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
+    """Read what is not read yet of the configured sources."""
+    return await collect(config.collect, ledger, project=project, notify=notify)
+
+
+async def run_generate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
+    """Draw the samples that are missing."""
+    async with _models(config, config.generate.models, project) as models:
+        return await generate(config.generate, ledger, models, seed=config.seed, notify=notify)
+
+
+async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
+    """Compare what is not compared yet and ask for the votes that are missing."""
+    judges = [each.model for each in config.annotate.annotators if each.kind == "judge"]
+    async with _models(config, judges, project) as models:
+        guideline = guideline_version(project)
+        annotators: list[Annotator] = [
+            open_annotator(each, models, seed=config.seed, guideline=guideline) for each in config.annotate.annotators
+        ]
+        concurrency = config.runtime.concurrency
+        return await annotate(
+            config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=notify
+        )
+
+
+@asynccontextmanager
+async def _models(config: Config, names: Sequence[str], project: Path) -> AsyncIterator[dict[str, ChatModel]]:
+    async with AsyncExitStack() as stack:
+        models: dict[str, ChatModel] = {}
+        for name in dict.fromkeys(names):
+            models[name] = open_chat_model(name, config.models[name], config.runtime)
+            stack.push_async_callback(models[name].close)
+        yield models

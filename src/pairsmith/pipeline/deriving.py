@@ -1,0 +1,74 @@
+"""The deriving stages in a row: from facts to rows, metrics and a verdict. Pure, but for worker processes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pairsmith.config import Config
+from pairsmith.engine import available_cores
+from pairsmith.pipeline.facts import Facts
+from pairsmith.pipeline.gate import gate
+from pairsmith.pipeline.summary import summarise
+from pairsmith.records import Benchmark, Dropped, GateReport, Outcome, PreferencePair, Resolution
+from pairsmith.stages.export import export
+from pairsmith.stages.resolve import resolve
+from pairsmith.stages.split import split
+from pairsmith.stages.validate import validate
+
+__all__ = ["Derived", "derive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What the deriving stages made of the facts."""
+
+    resolved: Outcome[Resolution]
+    pairs: tuple[PreferencePair, ...]
+    validated: Outcome[PreferencePair]
+    split: Outcome[PreferencePair]
+    exported: Outcome[Mapping[str, Any]]
+    metrics: Mapping[str, Any]
+    gate: GateReport
+
+    @property
+    def dropped(self) -> tuple[Dropped, ...]:
+        """Everything left out by a deriving stage, in the order of the stages."""
+        return self.resolved.dropped + self.validated.dropped + self.split.dropped + self.exported.dropped
+
+
+def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], dataset: Mapping[str, Any]) -> Derived:
+    """Run resolve, validate, split and export on the facts; `dataset` says what the metrics are about."""
+    workers = config.runtime.workers or available_cores()
+    resolved = resolve(
+        config.resolve,
+        facts.prompts,
+        facts.candidates,
+        facts.comparisons,
+        facts.annotations,
+        facts.rulings,
+        seed=config.seed,
+    )
+    pairs = _pairs(facts, resolved.kept)
+    validated = validate(
+        config.validation,
+        pairs,
+        benchmarks,
+        seed=config.seed,
+        workers=workers,
+        gap_threshold=config.gate.min_gap,
+    )
+    parts = split(config.split, facts.prompts, validated.kept, seed=config.seed)
+    exported = export(config.export, parts.kept)
+    metrics = summarise(facts, resolved, validated, parts, exported, dataset, seed=config.seed)
+    return Derived(resolved, pairs, validated, parts, exported, metrics, gate(config.gate, metrics))
+
+
+def _pairs(facts: Facts, resolutions: Sequence[Resolution]) -> tuple[PreferencePair, ...]:
+    prompts = {prompt.id: prompt for prompt in facts.prompts}
+    comparisons = {comparison.id: comparison for comparison in facts.comparisons}
+    pairs = []
+    for resolution in resolutions:
+        comparison = comparisons[resolution.comparison_id]
+        a, b = facts.candidates[comparison.a], facts.candidates[comparison.b]
+        pairs.append(PreferencePair.of(resolution, prompts[resolution.prompt_id], a, b))
+    return tuple(pairs)
