@@ -9,7 +9,6 @@ held out, and on two other sets of human labels. Coefficients and figures are wr
 import argparse
 import gzip
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from pairsmith.measures.calibration import (
     log_loss,
     sigmoid,
 )
+from pairsmith.measures.intervals import cluster_bootstrap_mean, figure, share_figure
 from pairsmith.measures.surface import FEATURES, surface_features
 
 OUTPUT = Path(__file__).parents[1] / "src" / "pairsmith" / "models" / "surface_v0.json"
@@ -148,13 +148,6 @@ def held_out_temperatures(table: Table) -> Array:
     return temperatures
 
 
-def wilson(right: float, n: int) -> list[float]:
-    """95 % Wilson score interval of a share."""
-    z, p = 1.959963984540054, right / n
-    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return [(middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)]
-
-
 def hits(direction: Array, table: Table) -> Array:
     """1 where the sign names the winner, 0 where not, one half where it names nobody."""
     verdict: Array = 0.5 + 0.5 * np.sign(direction) * (2 * table.first_wins - 1)
@@ -162,8 +155,8 @@ def hits(direction: Array, table: Table) -> Array:
 
 
 def share(values: Array) -> dict[str, Any]:
-    """A mean of hits with its interval."""
-    return {"value": float(values.mean()), "interval": wilson(float(values.sum()), len(values)), "n": len(values)}
+    """A mean of hits with its Wilson interval."""
+    return share_figure(float(values.sum()), len(values), "no items")
 
 
 def figures(logits: Array, table: Table) -> dict[str, Any]:
@@ -171,8 +164,13 @@ def figures(logits: Array, table: Table) -> dict[str, Any]:
     right = hits(logits, table)
     chose_longer = table.longer * (2 * table.first_wins - 1)
     coin = np.random.default_rng(SEED).choice([-1.0, 1.0], len(right))
+    gain = right - hits(table.longer, table)
     return {
         "accuracy": share(right),
+        # items of one group stand or fall together: unlike Wilson's, this interval draws whole groups
+        "gain_over_longer_wins": figure(
+            float(gain.mean()), cluster_bootstrap_mean(gain, np.array(table.groups), seed=SEED), len(gain)
+        ),
         "longer_wins": share(hits(table.longer, table)),
         "coin": share(hits(coin, table)),
         "length_balanced": float((right[chose_longer > 0].mean() + right[chose_longer < 0].mean()) / 2),
@@ -206,6 +204,7 @@ def report(name: str, result: Mapping[str, Any]) -> None:
 
     print(f"{name}, n={result['accuracy']['n']}: surface {shown(result['accuracy'])}")
     print(f"  longer wins {shown(result['longer_wins'])}, coin {shown(result['coin'])}")
+    print(f"  gain over longer wins {shown(result['gain_over_longer_wins'])}, groups of items drawn together")
     print(f"  length-balanced {result['length_balanced']:.1%}, people chose longer {result['people_chose_longer']:.1%}")
 
 

@@ -4,8 +4,10 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,13 +15,15 @@ from pairsmith.config import AnnotateConfig
 from pairsmith.errors import ConfigError, LeaseHeld, ModelError, ModelUnavailable
 from pairsmith.ledger import Ledger, lease
 from pairsmith.models.judge import Judge
+from pairsmith.models.protocols import Annotator
 from pairsmith.models.scorers import ScorerAnnotator, SurfaceScorer
-from pairsmith.records import Annotation, Candidate, Comparison, Message, Prompt, Score
+from pairsmith.records import Annotation, Candidate, Comparison, Label, Message, Progress, Prompt, Score
 from pairsmith.stages.annotate import annotate
 from pairsmith.stages.comparisons import draw_comparisons
 from tests.models.scripted import ScriptedChat, prefers_the_first_shown, prefers_the_longer
 
 ALL = AnnotateConfig()
+Votes = tuple[Sequence[Annotation], Sequence[Score]]
 
 
 class Longer:
@@ -27,32 +31,35 @@ class Longer:
 
     guideline = ""
 
-    def __init__(self, name="longer", fail=None, wanted=lambda prompt: True):
-        self.name, self.calls, self.fail, self.wanted = name, 0, fail, wanted
+    def __init__(
+        self, name: str = "longer", fail: Callable[[int], None] | None = None, only: Prompt | None = None
+    ) -> None:
+        self.name, self.calls, self.fail, self.only = name, 0, fail, only
 
-    def wants(self, prompt):
-        return self.wanted(prompt)
+    def wants(self, prompt: Prompt) -> bool:
+        return self.only in (None, prompt)
 
-    async def annotate(self, _prompt, comparison, a, b):
+    async def annotate(self, prompt: Prompt, comparison: Comparison, a: Candidate, b: Candidate) -> Votes:
         self.calls += 1
         if self.fail:
             self.fail(self.calls)
-        label = "tie" if len(a.text) == len(b.text) else "a" if len(a.text) > len(b.text) else "b"
+        assert prompt.id == comparison.prompt_id
+        label: Label = "tie" if len(a.text) == len(b.text) else "a" if len(a.text) > len(b.text) else "b"
         scores = [Score.of(each.id, self.name, float(len(each.text))) for each in (a, b)]
         return [Annotation.of(comparison.id, self.name, "reward", label)], scores
 
 
-def prompts(n):
+def prompts(n: int) -> list[Prompt]:
     return [Prompt.of([Message("user", f"Question {number}?")]) for number in range(n)]
 
 
-def samples(prompt, n, start=0, model="m"):
+def samples(prompt: Prompt, n: int, start: int = 0) -> list[Candidate]:
     return [
         Candidate(
-            Candidate.asked_id(prompt.id, model, {}, sample),
+            Candidate.asked_id(prompt.id, "m", {}, sample),
             prompt.id,
             "word " * (sample + 1),
-            model=model,
+            model="m",
             sample=sample,
         )
         for sample in range(start, start + n)
@@ -65,18 +72,19 @@ def ledger(tmp_path):
         yield opened
 
 
-def fill(ledger, n_prompts=3, n=4):
+def fill(ledger: Ledger, n_prompts: int = 3, n: int = 4) -> list[Prompt]:
     asked = prompts(n_prompts)
     ledger.append([*asked, *(each for prompt in asked for each in samples(prompt, n))])
     return asked
 
 
-def go(ledger, *annotators, cfg=ALL, **more):
+def go(ledger: Ledger, *annotators: Annotator, cfg: AnnotateConfig = ALL, **more: Any) -> Progress:
     return asyncio.run(annotate(cfg, ledger, annotators, seed=7, **more))
 
 
-def contents(ledger):
-    return {kind: {fact.id: fact for fact in ledger.read(kind)} for kind in (Comparison, Annotation, Score)}
+def contents(ledger: Ledger) -> dict[type[Any], dict[str, Any]]:
+    kinds: tuple[type[Any], ...] = (Comparison, Annotation, Score)
+    return {kind: {fact.id: fact for fact in ledger.read(kind)} for kind in kinds}
 
 
 def test_every_pair_of_a_prompt_gets_a_vote(ledger):
@@ -119,12 +127,12 @@ def test_another_annotator_adds_only_its_votes(ledger):
 
 
 def test_interrupted_anywhere_and_run_again_is_one_clean_run(tmp_path):
-    def ran(name, *interruptions):
+    def ran(name: str, *interruptions: int) -> tuple[dict[type[Any], dict[str, Any]], int]:
         with Ledger.open(tmp_path / name) as ledger:
             fill(ledger)
             for at in interruptions:
 
-                def stop(calls, at=at):
+                def stop(calls: int, at: int = at) -> None:
                     if calls > at:
                         raise KeyboardInterrupt
 
@@ -162,7 +170,7 @@ def test_killed_for_real_and_run_again_is_one_clean_run(tmp_path):
 
 
 def test_abstentions_are_counted_not_stored_and_asked_again(ledger):
-    def refuse(calls):
+    def refuse(calls: int) -> None:
         if calls % 3 == 0:
             raise ModelError("prose")
 
@@ -176,7 +184,7 @@ def test_abstentions_are_counted_not_stored_and_asked_again(ledger):
 
 
 def test_a_model_that_goes_away_stops_the_run_and_loses_nothing(ledger):
-    def vanish(calls):
+    def vanish(calls: int) -> None:
         if calls > 5:
             raise ModelUnavailable("connection refused")
 
@@ -189,7 +197,7 @@ def test_a_model_that_goes_away_stops_the_run_and_loses_nothing(ledger):
 
 def test_what_other_workers_have_under_way_is_kept_when_a_model_goes_away(ledger):
     class Slow(Longer):
-        async def annotate(self, prompt, comparison, a, b):
+        async def annotate(self, prompt: Prompt, comparison: Comparison, a: Candidate, b: Candidate) -> Votes:
             last = self.calls == 3
             answer = await super().annotate(prompt, comparison, a, b)
             if last:
@@ -205,11 +213,11 @@ def test_what_other_workers_have_under_way_is_kept_when_a_model_goes_away(ledger
 
 def test_a_cancelled_run_keeps_what_was_answered(ledger):
     class Slow(Longer):
-        async def annotate(self, prompt, comparison, a, b):
+        async def annotate(self, prompt: Prompt, comparison: Comparison, a: Candidate, b: Candidate) -> Votes:
             await asyncio.sleep(0.01 if self.calls < 6 else 60)
             return await super().annotate(prompt, comparison, a, b)
 
-    async def cancelled():
+    async def cancelled() -> None:
         await asyncio.wait_for(annotate(ALL, ledger, [Slow()], seed=7, concurrency=2), 0.5)
 
     fill(ledger)
@@ -222,8 +230,8 @@ def test_a_cancelled_run_keeps_what_was_answered(ledger):
 
 def test_a_vote_under_another_name_is_refused(ledger):
     class Liar(Longer):
-        async def annotate(self, _prompt, comparison, *_):
-            return [Annotation.of(comparison.id, "someone else", "judge", "a")], []
+        async def annotate(self, *question: Any) -> Votes:
+            return [Annotation.of(question[1].id, "someone else", "judge", "a")], []
 
     fill(ledger, 1, 2)
     progress = go(ledger, Liar())
@@ -235,7 +243,7 @@ def test_no_more_calls_are_under_way_than_allowed(ledger):
     class Counting(Longer):
         under_way = most = 0
 
-        async def annotate(self, prompt, comparison, a, b):
+        async def annotate(self, prompt: Prompt, comparison: Comparison, a: Candidate, b: Candidate) -> Votes:
             self.under_way += 1
             self.most = max(self.most, self.under_way)
             await asyncio.sleep(0.001)
@@ -250,7 +258,7 @@ def test_no_more_calls_are_under_way_than_allowed(ledger):
 
 def test_an_annotator_is_not_asked_about_prompts_it_does_not_want(ledger):
     asked = fill(ledger)
-    annotator = Longer(wanted=lambda prompt: prompt.id == asked[1].id)
+    annotator = Longer(only=asked[1])
     assert go(ledger, annotator).wanted == annotator.calls == 6
 
 
@@ -282,7 +290,7 @@ def test_one_process_at_a_time(ledger):
 
 def test_progress_is_told(ledger):
     fill(ledger, 1)
-    told = []
+    told: list[tuple[int, int]] = []
     go(ledger, Longer(), notify=lambda done, wanted: told.append((done, wanted)))
     assert told == [(done, 6) for done in range(7)]
 
@@ -334,7 +342,9 @@ def test_the_demonstration_scorer_says_so(ledger):
     assert progress.details["scorers"]["scorer:surface-v0"]["measured"]["accuracy"]["n"] == 583
 
 
-def draw(candidates, existing=(), **cfg):
+def draw(
+    candidates: Sequence[Candidate], existing: Sequence[Comparison] = (), **cfg: Any
+) -> tuple[list[Comparison], dict[str, int]]:
     return draw_comparisons(AnnotateConfig(**cfg), candidates, existing, seed=1)
 
 

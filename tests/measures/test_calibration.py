@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairsmith.measures.calibration import (
+    Matrix,
+    Vector,
     expected_calibration_error,
     fit_pairwise_logistic,
     fit_temperature,
@@ -31,10 +33,10 @@ def test_bradley_terry_of_three_models():
     assert sigmoid(strengths[0] - strengths[1]) == pytest.approx(0.65097, abs=1e-5)
 
 
-def some_pairs(n=400, d=5, seed=1):
-    random = np.random.default_rng(seed)
-    x = random.normal(size=(n, d))
-    return x, (random.random(n) < sigmoid(x @ np.linspace(-1, 2, d))).astype(float)
+def some_pairs() -> tuple[Matrix, Vector]:
+    random = np.random.default_rng(1)
+    x = random.normal(size=(400, 5))
+    return x, (random.random(400) < sigmoid(x @ np.linspace(-1, 2, 5))).astype(float)
 
 
 def test_maximum_likelihood_equals_statsmodels():

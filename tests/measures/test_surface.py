@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pairsmith.measures.surface import FEATURES, surface_features
 
 
-def features(prompt, response):
+def features(prompt: str, response: str) -> dict[str, float]:
     return dict(zip(FEATURES, surface_features(prompt, response).tolist(), strict=True))
 
 

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pairsmith.models.protocols import ChatRequest, Completion
 from pairsmith.records import Candidate, Check, Comparison, Message, Prompt
@@ -10,7 +11,7 @@ from pairsmith.records import Candidate, Check, Comparison, Message, Prompt
 CRITERIA = ("helpfulness", "harmlessness", "honesty")
 
 
-def verdict(choice, rationale="because", **criteria):
+def verdict(choice: str, rationale: str = "because", **criteria: str) -> str:
     """The JSON a well-behaved judge answers."""
     return json.dumps({"rationale": rationale, **dict.fromkeys(CRITERIA, choice), **criteria, "verdict": choice})
 
@@ -34,7 +35,7 @@ class ScriptedChat:
         pass
 
 
-def shown(request: ChatRequest) -> list:
+def shown(request: ChatRequest) -> list[Any]:
     """The blocks of data a judge was given, decoded: conversation, first response, second response."""
     blocks = re.findall(r"--- [a-z ]+ (\w+) begins ---\n(.*)\n--- [a-z ]+ \1 ends ---", request.messages[1].content)
     return [json.loads(text) for _, text in blocks]
@@ -51,7 +52,9 @@ def prefers_the_first_shown(request: ChatRequest) -> str:
     return verdict("first")
 
 
-def asked(*texts, prompt="Why is the sky blue?", checks=()):
+def asked(
+    *texts: str, prompt: str = "Why is the sky blue?", checks: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+) -> tuple[Prompt, Comparison, Candidate, Candidate]:
     """A prompt, its candidates, and the comparison of the first two."""
     question = Prompt.of([Message("user", prompt)], checks=tuple(Check(kind, args) for kind, args in checks))
     candidates = [

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from pairsmith.errors import ModelError
 from pairsmith.measures.surface import FEATURES
 from pairsmith.models.protocols import Annotator, Scorer
 from pairsmith.models.scorers import ScorerAnnotator, SurfaceScorer
+from pairsmith.records import Annotation, Candidate, Prompt, Score
 from tests.models.scripted import asked
 
 
@@ -17,19 +19,19 @@ class Length:
     """Scores a response by its length."""
 
     name = "length"
-    scale = None
+    scale: tuple[float, float] | None = None
 
     def __init__(self) -> None:
         self.calls = 0
 
-    def score(self, _prompt, candidate):
+    def score(self, prompt: Prompt, candidate: Candidate) -> float:  # noqa: ARG002 - the protocol's signature
         self.calls += 1
         return float(len(candidate.text))
 
 
-def vote_of(annotator, *texts):
+def vote_of(annotator: ScorerAnnotator, *texts: str) -> tuple[Annotation, list[Score]]:
     [vote], scores = asyncio.run(annotator.annotate(*asked(*texts)))
-    return vote, scores
+    return vote, list(scores)
 
 
 def test_probability_strength_and_label_follow_from_the_difference():
@@ -73,8 +75,8 @@ def test_a_candidate_is_scored_once():
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_score_that_is_no_number_is_no_vote(value):
     class Broken(Length):
-        def score(self, *_):
-            return value
+        def score(self, *_: object) -> float:
+            return float(value)
 
     with pytest.raises(ModelError, match="not a finite number"):
         vote_of(ScorerAnnotator(Broken()), "one", "other")
@@ -136,3 +138,19 @@ def test_the_shipped_coefficients_fit_the_features(shared_data):
 
 def test_features_and_coefficients_have_one_length():
     assert len(SurfaceScorer()._weights) == len(FEATURES)
+
+
+def test_the_documented_figures_are_the_shipped_ones():
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "annotators.md").read_text(encoding="utf-8")
+    said = SurfaceScorer().describe()
+    for result in (said["measured"], *said["transfer"].values()):
+        for name in ("accuracy", "longer_wins"):
+            low, high = result[name]["interval"]
+            assert (
+                f"{result[name]['value']:.1%}".replace("%", " %") + f" [{low:.1%}, {high:.1%}]".replace("%", "") in text
+            )
+        low, high = result["gain_over_longer_wins"]["interval"]
+        assert (
+            f"{100 * result['gain_over_longer_wins']['value']:.1f} points [{100 * low:.1f}, {100 * high:.1f}]" in text
+        )
+        assert f"| {result['length_balanced']:.1%}".replace("%", " %") in text

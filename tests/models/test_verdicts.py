@@ -91,17 +91,17 @@ def test_ten_is_not_one(text):
 
 def test_real_five_level_verdicts_are_read_as_published(shared_data):
     # claude-3-haiku under the Arena-Hard prompt; the publishers' decision is None where they could not tell either
-    meaning = {"first": "A>B", "tie": "A=B", "second": "B>A", "": None}
+    meaning = {"first": "A>B", "tie": "A=B", "second": "B>A"}
     [file] = (shared_data / "preferences/judgebench/llm_judge_outputs").glob("*.jsonl.gz")
     differing, unreadable = [], 0
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         answers = [answer for line in lines for answer in json.loads(line)["judgments"]]
     for answer in answers:
         try:
-            choice = parse_marked(answer["judgment"]["response"], FIVE_LEVELS)
+            read = meaning[parse_marked(answer["judgment"]["response"], FIVE_LEVELS)]
         except ModelError:
-            choice, unreadable = "", unreadable + 1
-        if meaning[choice] != answer["decision"]:
+            read, unreadable = None, unreadable + 1
+        if read != answer["decision"]:
             differing.append(answer)
     assert len(answers) == 330
     assert unreadable == 10

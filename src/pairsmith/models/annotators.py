@@ -17,7 +17,12 @@ _KEY = "annotate.annotators"
 
 
 def open_annotator(
-    config: AnnotatorConfig, models: Mapping[str, ChatModel], *, seed: int, guideline: str = ""
+    config: AnnotatorConfig,
+    models: Mapping[str, ChatModel],
+    *,
+    seed: int,
+    guideline: str = "",
+    guideline_text: str = "",
 ) -> Annotator:
     """The annotator that `config` describes.
 
@@ -25,7 +30,9 @@ def open_annotator(
         config: one entry of `annotate.annotators`.
         models: open chat models by their name in the configuration; only judges need one.
         seed: the project's seed.
-        guideline: the text of the annotation guidelines, shown to judges.
+        guideline: version of the project's annotation guidelines. Only judges follow them: a new version asks a
+            judge anew, and leaves verifiers and scorers alone.
+        guideline_text: the guidelines themselves, shown to judges.
 
     Raises:
         ConfigError: if the kind, its model or an option is not known, or your class is not an annotator or scorer.
@@ -36,7 +43,16 @@ def open_annotator(
     if config.kind == "scorer":
         return _open_surface(config)
     if config.kind == "judge":
-        return _open_judge(config, models, seed, guideline)
+        options = _take_options(config, {"max_tokens": lambda value: isinstance(value, int) and value > 0})
+        return Judge(
+            _judge_model(config, models),
+            name=config.name or f"judge:{config.model}",
+            criteria=config.criteria,
+            seed=seed,
+            guideline=guideline,
+            guideline_text=guideline_text,
+            max_tokens=options.get("max_tokens", DEFAULT_MAX_TOKENS),
+        )
     return _open_plugin(config)
 
 
@@ -54,20 +70,12 @@ def _open_surface(config: AnnotatorConfig) -> Annotator:
     )
 
 
-def _open_judge(config: AnnotatorConfig, models: Mapping[str, ChatModel], seed: int, guideline: str) -> Annotator:
-    options = _take_options(config, {"max_tokens": lambda value: isinstance(value, int) and value > 0})
+def _judge_model(config: AnnotatorConfig, models: Mapping[str, ChatModel]) -> ChatModel:
     if config.model not in models:
         raise ConfigError(f"{_KEY}: a judge needs `model:`, a name from `models` (given: {config.model!r})")
     if not config.criteria:
         raise ConfigError(f"{_KEY}: judge {config.model!r} has no criteria to weigh")
-    return Judge(
-        models[config.model],
-        name=config.name or f"judge:{config.model}",
-        criteria=config.criteria,
-        seed=seed,
-        guideline=guideline,
-        max_tokens=options.get("max_tokens", DEFAULT_MAX_TOKENS),
-    )
+    return models[config.model]
 
 
 def _open_plugin(config: AnnotatorConfig) -> Annotator:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pairsmith.errors import ModelError
-from pairsmith.ids import content_id, seed_for
+from pairsmith.ids import seed_for
 from pairsmith.models.protocols import ChatModel, ChatRequest
 from pairsmith.models.verdicts import Choice, Verdict, parse_verdict, storable, verdict_schema
 from pairsmith.records import Annotation, Candidate, Comparison, Label, Message, Prompt, Score, Side
@@ -79,7 +79,8 @@ class Judge:
         name: name in the records; by default `judge:` and the model's name.
         criteria: what to weigh, see `CRITERIA`.
         seed: the project's seed.
-        guideline: the annotation guidelines as text; their hash is part of every vote's id.
+        guideline: version of the project's annotation guidelines; part of every vote's id.
+        guideline_text: the guidelines themselves, shown to the model.
         max_tokens: room for one answer.
     """
 
@@ -91,14 +92,16 @@ class Judge:
         criteria: Sequence[str] = tuple(CRITERIA),
         seed: int = 0,
         guideline: str = "",
+        guideline_text: str = "",
         max_tokens: int = DEFAULT_MAX_TOKENS,
     ) -> None:
         self.name = name or f"judge:{model.name}"
-        self.guideline = content_id("gdl", [INSTRUCTIONS_VERSION, list(criteria), guideline])
+        own = f"judge{INSTRUCTIONS_VERSION}:{'+'.join(criteria)}"
+        self.guideline = f"{guideline}/{own}" if guideline else own
         self._model = model
         self._criteria = tuple(criteria)
         self._seed = seed
-        self._guideline_text = guideline.strip()
+        self._guideline_text = guideline_text.strip()
         self._max_tokens = max_tokens
         self._schema = verdict_schema(self._criteria)
 

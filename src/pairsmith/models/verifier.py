@@ -1,6 +1,7 @@
 """The verifier votes by checking: labels that are right by construction, for prompts that carry checks."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from pairsmith.errors import ModelError
 from pairsmith.measures.checks import CheckResult, response_score, run_check
@@ -9,10 +10,13 @@ from pairsmith.records import Annotation, Candidate, Check, Comparison, Label, P
 __all__ = ["Verifier"]
 
 
+_SAME: Final = 1e-9  # sums of partial credits that are equal on paper differ in the last bit
+
+
 class Verifier:
     """Runs every check of a prompt on both responses; the response that meets more of them wins.
 
-    Equal scores are a tie, or `both_bad` where neither response meets anything. The strength of a vote is the
+    Equal scores are a tie, or `both_bad` where neither response passes any check. The strength of a vote is the
     difference of the two scores, each the mean credit over the prompt's checks in [0, 1].
     """
 
@@ -39,7 +43,7 @@ class Verifier:
             comparison.id,
             self.name,
             "verifier",
-            _label(score_a, score_b),
+            _label(score_a, score_b, any(result.passed for result in (*results_a, *results_b))),
             strength=abs(score_a - score_b),
             criteria={"a": _summary(prompt.checks, results_a), "b": _summary(prompt.checks, results_b)},
             rationale=_rationale(prompt.checks, results_a, results_b),
@@ -57,10 +61,10 @@ def _run(prompt: Prompt, candidate: Candidate) -> list[CheckResult]:
     return results
 
 
-def _label(score_a: float, score_b: float) -> Label:
-    if score_a != score_b:
+def _label(score_a: float, score_b: float, anything_passed: bool) -> Label:
+    if abs(score_a - score_b) > _SAME:
         return "a" if score_a > score_b else "b"
-    return "both_bad" if score_a == 0.0 else "tie"
+    return "tie" if anything_passed else "both_bad"
 
 
 def _summary(checks: Sequence[Check], results: Sequence[CheckResult]) -> list[Mapping[str, object]]:
