@@ -63,9 +63,14 @@ class ChatModel(Protocol):
 
 @runtime_checkable
 class Annotator(Protocol):
-    """Someone who votes on comparisons. `wants` says whether it has anything to say about a prompt."""
+    """Someone who votes on comparisons. `wants` says whether it has anything to say about a prompt.
+
+    `guideline` names the version of the instructions it follows, empty if it has none: with another one the same
+    comparison is another question.
+    """
 
     name: str
+    guideline: str
 
     def wants(self, prompt: Prompt) -> bool:
         """Whether this annotator can judge responses to `prompt`."""

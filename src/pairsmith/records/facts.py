@@ -182,6 +182,11 @@ class Annotation:
     seconds: float | None = None
     revision: int = 0
 
+    @staticmethod
+    def asked_id(comparison_id: str, annotator: str, guideline: str = "", revision: int = 0) -> str:
+        """The id of a vote before it is cast."""
+        return content_id("ann", [comparison_id, annotator, guideline, revision])
+
     @classmethod
     def of(
         cls,
@@ -196,7 +201,7 @@ class Annotation:
     ) -> Self:
         """A vote with the id that comparison, annotator, guideline and revision give it."""
         return cls(
-            id=content_id("ann", [comparison_id, annotator, guideline, revision]),
+            id=cls.asked_id(comparison_id, annotator, guideline, revision),
             comparison_id=comparison_id,
             annotator=annotator,
             kind=kind,

@@ -1,0 +1,109 @@
+"""From a line of the configuration to an annotator."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pairsmith.config import AnnotatorConfig
+from pairsmith.errors import ConfigError
+from pairsmith.models.judge import DEFAULT_MAX_TOKENS, Judge
+from pairsmith.models.plugins import load_object
+from pairsmith.models.protocols import Annotator, ChatModel, Scorer
+from pairsmith.models.scorers import SURFACE_V0, ScorerAnnotator, SurfaceScorer
+from pairsmith.models.verifier import Verifier
+
+__all__ = ["open_annotator"]
+
+_KEY = "annotate.annotators"
+
+
+def open_annotator(
+    config: AnnotatorConfig,
+    models: Mapping[str, ChatModel],
+    *,
+    seed: int,
+    guideline: str = "",
+    guideline_text: str = "",
+) -> Annotator:
+    """The annotator that `config` describes.
+
+    Args:
+        config: one entry of `annotate.annotators`.
+        models: open chat models by their name in the configuration; only judges need one.
+        seed: the project's seed.
+        guideline: version of the project's annotation guidelines. Only judges follow them: a new version asks a
+            judge anew, and leaves verifiers and scorers alone.
+        guideline_text: the guidelines themselves, shown to judges.
+
+    Raises:
+        ConfigError: if the kind, its model or an option is not known, or your class is not an annotator or scorer.
+    """
+    if config.kind == "verifier":
+        _take_options(config, {})
+        return Verifier(config.name or "verifier")
+    if config.kind == "scorer":
+        return _open_surface(config)
+    if config.kind == "judge":
+        options = _take_options(config, {"max_tokens": lambda value: isinstance(value, int) and value > 0})
+        return Judge(
+            _judge_model(config, models),
+            name=config.name or f"judge:{config.model}",
+            criteria=config.criteria,
+            seed=seed,
+            guideline=guideline,
+            guideline_text=guideline_text,
+            max_tokens=options.get("max_tokens", DEFAULT_MAX_TOKENS),
+        )
+    return _open_plugin(config)
+
+
+def _open_surface(config: AnnotatorConfig) -> Annotator:
+    _take_options(config, {})
+    if config.model not in ("", SURFACE_V0):
+        raise ConfigError(f"{_KEY}: there is no scorer {config.model!r}; the one that ships is {SURFACE_V0!r}")
+    scorer = SurfaceScorer()
+    return ScorerAnnotator(
+        scorer,
+        name=config.name,
+        min_confidence=config.min_confidence,
+        temperature=scorer.temperature,
+        provenance=scorer.provenance(),
+    )
+
+
+def _judge_model(config: AnnotatorConfig, models: Mapping[str, ChatModel]) -> ChatModel:
+    if config.model not in models:
+        raise ConfigError(f"{_KEY}: a judge needs `model:`, a name from `models` (given: {config.model!r})")
+    if not config.criteria:
+        raise ConfigError(f"{_KEY}: judge {config.model!r} has no criteria to weigh")
+    return models[config.model]
+
+
+def _open_plugin(config: AnnotatorConfig) -> Annotator:
+    made = load_object(config.kind, f"{_KEY}.kind")
+    try:
+        made = made(**config.options) if callable(made) else made
+    except TypeError as error:
+        raise ConfigError(f"{_KEY}: {config.kind} does not take these options: {error}") from error
+    if isinstance(made, Scorer) and not isinstance(made, Annotator):
+        return ScorerAnnotator(made, name=config.name, min_confidence=config.min_confidence)
+    if not isinstance(made, Annotator):
+        raise ConfigError(
+            f"{_KEY}: {config.kind} is neither an annotator (name, guideline, wants, annotate) "
+            "nor a scorer (name, scale, score)"
+        )
+    if config.name and made.name != config.name:
+        raise ConfigError(
+            f"{_KEY}: {config.kind} calls itself {made.name!r}, the configuration {config.name!r}; "
+            "pass the name among its `options`, or leave `name` out"
+        )
+    return made
+
+
+def _take_options(config: AnnotatorConfig, allowed: Mapping[str, Callable[[Any], bool]]) -> dict[str, Any]:
+    for key, value in config.options.items():
+        if key not in allowed:
+            known = ", ".join(allowed) or "none"
+            raise ConfigError(f"{_KEY}: {config.kind} has no option {key!r} (options: {known})")
+        if not allowed[key](value):
+            raise ConfigError(f"{_KEY}: {config.kind} option {key!r} cannot be {value!r}")
+    return dict(config.options)

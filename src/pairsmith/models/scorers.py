@@ -1,0 +1,150 @@
+"""Votes from numbers: any scorer as an annotator, and the surface scorer that ships as a demonstration."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib.resources import files
+from typing import Any, Final
+
+import numpy as np
+
+from pairsmith.errors import ConfigError, ModelError
+from pairsmith.measures.calibration import sigmoid
+from pairsmith.measures.surface import FEATURES, surface_features
+from pairsmith.models.protocols import Scorer
+from pairsmith.records import Annotation, Candidate, Comparison, Label, Prompt, Score
+
+__all__ = ["SURFACE_V0", "ScorerAnnotator", "SurfaceScorer"]
+
+SURFACE_V0: Final = "surface-v0"
+_REMEMBERED_SCORES = 4096  # a candidate meets several others; its comparisons come close together
+
+
+class SurfaceScorer:
+    """Scores the surface of a response: length, layout, repetition, echo of the prompt. A demonstration.
+
+    It understands nothing, and is hardly better than "longer wins"; `describe` holds the measured figures. Its gap
+    alone never satisfies a gate.
+    """
+
+    name: str = SURFACE_V0
+    scale: tuple[float, float] | None = None
+
+    @cached_property
+    def _fitted(self) -> Mapping[str, Any]:
+        text = files("pairsmith.models").joinpath("surface_v0.json").read_text(encoding="utf-8")
+        fitted: dict[str, Any] = json.loads(text)
+        if tuple(fitted["features"]) != FEATURES:
+            raise ConfigError(
+                "surface_v0.json was fitted on other features than measures/surface.py computes; "
+                "run scripts/fit_surface_scorer.py again"
+            )
+        return fitted
+
+    @cached_property
+    def _weights(self) -> Any:
+        return np.array(self._fitted["weights"]) / np.array(self._fitted["scale"])
+
+    @cached_property
+    def _offset(self) -> float:
+        return float(np.array(self._fitted["mean"]) @ self._weights)
+
+    @property
+    def temperature(self) -> float:
+        """Divide a difference of scores by this before taking it for log-odds."""
+        return float(self._fitted["temperature"])
+
+    def score(self, prompt: Prompt, candidate: Candidate) -> float:
+        """A log-odds-like number without bounds, 0 for the average response of the training data."""
+        return float(surface_features(prompt.text, candidate.text) @ self._weights) - self._offset
+
+    def describe(self) -> dict[str, Any]:
+        """What a report must say: data, licence, date, measured accuracy with interval, baselines, transfer."""
+        internal = ("features", "mean", "scale", "weights")
+        return {key: value for key, value in self._fitted.items() if key not in internal}
+
+    def provenance(self) -> dict[str, Any]:
+        """What every vote carries."""
+        return {
+            "calibrated": False,
+            "measured_accuracy": self._fitted["measured"]["accuracy"]["value"],
+            "demonstration": True,
+        }
+
+
+class ScorerAnnotator:
+    """Votes for the response with the higher score; `unsure` where the probability is below `min_confidence`.
+
+    Args:
+        scorer: who scores.
+        name: name in the records.
+        min_confidence: smallest probability of the better side, in [0.5, 1], that counts as a vote.
+        temperature: score difference that multiplies the odds by e; it must be fitted on labels to mean anything.
+        provenance: written into the criteria of every vote, for example the scorer's measured accuracy.
+    """
+
+    guideline: str = ""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        *,
+        name: str = "",
+        min_confidence: float = 0.6,
+        temperature: float = 1.0,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = name or f"scorer:{scorer.name}"
+        self.scorer = scorer
+        self._min_confidence = min_confidence
+        self._temperature = temperature
+        self._provenance = {"calibrated": False} if provenance is None else dict(provenance)
+        self._remembered: dict[str, float] = {}
+
+    def wants(self, prompt: Prompt) -> bool:  # noqa: ARG002 - the protocol's signature
+        """A scorer has a number for every prompt."""
+        return True
+
+    def describe(self) -> dict[str, Any]:
+        """What the scorer says about itself."""
+        describe = getattr(self.scorer, "describe", None)
+        return dict(describe()) if describe else {"name": self.scorer.name}
+
+    async def annotate(
+        self, prompt: Prompt, comparison: Comparison, a: Candidate, b: Candidate
+    ) -> tuple[Sequence[Annotation], Sequence[Score]]:
+        """One vote and two scores.
+
+        Raises:
+            ModelError: if the scorer returns something that is not a finite number.
+        """
+        value_a, value_b = self._score(prompt, a), self._score(prompt, b)
+        p = float(sigmoid((value_a - value_b) / self._temperature))
+        label: Label = "unsure" if max(p, 1 - p) < self._min_confidence or p == 0.5 else "a" if p > 0.5 else "b"
+        vote = Annotation.of(
+            comparison.id,
+            self.name,
+            "reward",
+            label,
+            strength=abs(2 * p - 1),
+            criteria={"p": p, **self._provenance},
+            rationale=f"{self.scorer.name}: {value_a:.3f} against {value_b:.3f}",
+        )
+        scores = [
+            Score.of(candidate.id, self.scorer.name, value, self.scorer.scale)
+            for candidate, value in ((a, value_a), (b, value_b))
+        ]
+        return [vote], scores
+
+    def _score(self, prompt: Prompt, candidate: Candidate) -> float:
+        known = self._remembered.get(candidate.id)
+        if known is not None:
+            return known
+        value = float(self.scorer.score(prompt, candidate))
+        if not math.isfinite(value):
+            raise ModelError(f"{self.name}: the score of {candidate.id} is {value}, not a finite number")
+        if len(self._remembered) >= _REMEMBERED_SCORES:
+            self._remembered.clear()
+        self._remembered[candidate.id] = value
+        return value
