@@ -7,11 +7,11 @@ from typing import Literal
 from pairsmith.errors import InputError
 from pairsmith.formats.json_files import read_json
 from pairsmith.formats.lines import HEAD_BYTES, MAX_LINE_BYTES, iter_lines, line_end
-from pairsmith.formats.opening import ByteSource, open_bytes, sha256_of, verify
+from pairsmith.formats.opening import ByteSource, open_bytes
 from pairsmith.formats.rows import BadRow, ReadTally, Row
 from pairsmith.formats.tables import read_csv, read_parquet
 
-__all__ = ["SUFFIXES", "read_rows", "sha256_of", "verify"]
+__all__ = ["SUFFIXES", "read_rows"]
 
 Kind = Literal["json", "csv", "parquet", "text"]
 

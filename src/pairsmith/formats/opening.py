@@ -5,10 +5,10 @@ import gzip
 import hashlib
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pairsmith.errors import InputError, MissingExtra
 
@@ -31,20 +31,13 @@ _KINDS = (
 )
 
 
-class Readable(Protocol):
-    """Anything with `read(size)` that returns b"" at the end."""
-
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes."""
-
-
 class ByteSource:
     """Unpacked bytes of a file, with a look ahead."""
 
-    def __init__(self, path: Path, stream: Readable, packed_bytes: int | None) -> None:
-        """`packed_bytes`: size of the compressed file; `None` if it is not compressed."""
+    def __init__(self, path: Path, read: Callable[[int], bytes], packed_bytes: int | None) -> None:
+        """`read` returns b"" at the end; `packed_bytes`: size of a compressed file, `None` if it is not compressed."""
         self.path = path
-        self._stream = stream
+        self._read_some = read
         self._packed_bytes = packed_bytes
         self._ahead = b""
         self._unpacked_bytes = 0
@@ -72,7 +65,7 @@ class ByteSource:
 
     def _read(self, size: int) -> bytes:
         try:
-            data = self._stream.read(size)
+            data = self._read_some(size)
         except EOFError:
             raise InputError(
                 f"{self.path}: the compressed data ends early, after {self._unpacked_bytes:,} unpacked bytes; "
@@ -134,12 +127,12 @@ def open_bytes(path: Path) -> Iterator[ByteSource]:
         magic = file.peek(4)[:4]
         if magic.startswith(GZIP_MAGIC):
             with gzip.GzipFile(fileobj=file) as unpacked:
-                yield ByteSource(path, unpacked, size)
+                yield ByteSource(path, unpacked.read1, size)  # `read` would drop what precedes a cut
         elif magic == ZSTD_MAGIC:
             with _open_zstd(path) as unpacked:
-                yield ByteSource(path, unpacked, size)
+                yield ByteSource(path, unpacked.read, size)
         else:
-            yield ByteSource(path, file, None)
+            yield ByteSource(path, file.read, None)
 
 
 def sha256_of(path: Path) -> str:

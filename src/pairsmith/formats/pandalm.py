@@ -35,7 +35,9 @@ def parse_pandalm(rows: Iterator[Row | BadRow], context: SourceContext) -> Itera
 
 def _comparison(row: Row, context: SourceContext, ballots: Ballots) -> Parsed:
     values = row.values
-    text = with_input(required(values, "instruction"), optional_text(values, "input"))
+    extra = optional_text(values, "input")
+    blank = extra and not str(values.get("instruction") or "").strip()  # some rows ask by their input alone
+    text = extra if blank else with_input(required(values, "instruction"), extra)
     prompt = prompt_of((Message("user", text),), values, context)
     models = _models(values)
     first, second = (_response(values, field, prompt, model) for field, model in zip(_RESPONSES, models, strict=True))
@@ -63,7 +65,7 @@ def _response(values: Mapping[str, Any], field: str, prompt: Prompt, model: str)
     value = values[field]
     if isinstance(value, bool | int | float):
         shown = str(value).lower()
-        known = Candidate.imported(prompt.id, shown, model=model)
+        known = Candidate.imported(prompt.id, f"\0{shown}", model=model)  # NUL: an id that no text can have
         return replace(known, text="", error=f"not a text: the file holds the JSON value {shown}")
     if isinstance(value, str) and not value.strip():
         return Candidate.imported(prompt.id, value, model=model)

@@ -9,6 +9,7 @@ from typing import IO, Self
 
 from pairsmith.errors import InputError
 from pairsmith.formats.rows import BadRow
+from pairsmith.ids import content_id
 
 __all__ = ["Quarantine"]
 
@@ -31,7 +32,9 @@ class Quarantine:
     def place(source: str) -> Path:
         """Where the bad rows of a source are listed, relative to the project: never outside its folder."""
         plain = re.sub(r"[^A-Za-z0-9._-]+", "_", source).lstrip("._")[:MAX_NAME_CHARACTERS]
-        return Path(FOLDER) / f"{plain or 'source'}.jsonl"
+        if plain != source:  # two names may look alike once they are plain
+            plain = f"{plain}-{content_id('src', source)[-8:]}"
+        return Path(FOLDER) / f"{plain}.jsonl"
 
     def add(self, row: BadRow) -> None:
         """List one more row."""

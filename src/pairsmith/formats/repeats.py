@@ -1,4 +1,4 @@
-"""Rows that repeat earlier rows of the same file: exact copies add nothing, other content under the same id is refused."""
+"""Rows that repeat earlier ones of their file: exact copies add nothing, a reused id with other content is refused."""
 
 import hashlib
 from collections import Counter

@@ -1,6 +1,5 @@
 """From the paths in the configuration to files: one file, a folder, or a pattern, and the name each goes by."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ _PACKED = (".gz", ".gzip", ".zst", ".zstd")
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file of a source. `name` is unique among the files of a run; `leaves_project`: a link led outside."""
+    """One file of a source. `name` is its own among the files of a run; `leaves_project`: a link led outside."""
 
     path: Path
     name: str
@@ -26,22 +25,23 @@ class SourceFile:
 
 
 def find_files(sources: Sequence[SourceConfig], project: Path) -> list[SourceFile]:
-    """All files of all sources: sources in their order, the files of one source by name.
+    """All files of all sources: sources in their order, the files of one source by name; each file once.
 
     Raises:
-        InputError: if a folder or pattern holds no file that can be read.
+        InputError: if a folder or pattern holds no file that can be read, or two files go by the same name.
     """
     found = [
         SourceFile(path, name, source, _leaves(path, project))
         for source in sources
         for path, name in _files_of(source, project)
     ]
-    uses = Counter(file.name for file in found)
-    distinct: dict[tuple[Path, SourceConfig], SourceFile] = {}
+    by_name: dict[str, SourceFile] = {}
     for file in found:
-        name = file.name if uses[file.name] == 1 else f"{file.config.path.strip('/')}:{file.name}"
-        distinct[file.path, file.config] = SourceFile(file.path, name, file.config, file.leaves_project)
-    return list(distinct.values())
+        first = by_name.setdefault(file.name, file)
+        if (first.path, first.config) != (file.path, file.config):
+            # made-up numbers would change with the order of sources, and with them who is said to have voted
+            raise InputError(f"{first.path} and {file.path}: both are called {file.name!r}; give one source a `name`")
+    return list(by_name.values())
 
 
 def _files_of(source: SourceConfig, project: Path) -> Iterator[tuple[Path, str]]:

@@ -130,12 +130,17 @@ def _parquet_row(number: int, values: Mapping[str, Any]) -> Row | BadRow:
     for name, value in values.items():
         if isinstance(value, str) and "\0" in value:
             return BadRow(number, name, "nul_character", f"NUL at character {value.index(chr(0))}")
-    return Row(number, {name: _plain(value) for name, value in values.items()})
+    try:
+        return Row(number, {name: _plain(value) for name, value in values.items()})
+    except OverflowError as error:
+        return BadRow(number, "", "not_a_number", str(error))
 
 
 def _plain(value: Any) -> Any:
-    """A cell as a JSON value. NaN is how tables say that nothing is there."""
-    if isinstance(value, float) and math.isnan(value):
+    """A cell as a JSON value. NaN is how tables say that nothing is there; raises `OverflowError` for infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isinf(value):
+            raise OverflowError("Infinity is not JSON")
         return None
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}

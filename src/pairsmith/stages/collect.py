@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pairsmith.config import CollectConfig
 from pairsmith.errors import InputError
-from pairsmith.formats.files import read_rows, sha256_of, verify
+from pairsmith.formats.files import read_rows
+from pairsmith.formats.opening import check_file, sha256_of, verify
 from pairsmith.formats.parsers import PARSERS, guess_format, guesses
 from pairsmith.formats.quarantine import Quarantine
 from pairsmith.formats.repeats import without_repeats
@@ -40,6 +40,7 @@ class _Reading:
     file: SourceFile
     intake_id: str
     sha256: str
+    stamp: tuple[int, ...]
     format: str = ""
     good: int = 0
     rejected: int = 0
@@ -107,8 +108,16 @@ def _begin(file: SourceFile, cfg: CollectConfig) -> _Reading:
         "unsafe": cfg.unsafe,
         "reader": READER_VERSION,
     }
+    check_file(file.path)
+    stamp = _stamp(file.path)
     sha256 = sha256_of(file.path)
-    return _Reading(file, Intake.asked_id(file.name, sha256, settings), sha256)
+    return _Reading(file, Intake.asked_id(file.name, sha256, settings), sha256, stamp)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Changes when somebody writes to the file."""
+    info = path.stat()
+    return info.st_size, info.st_mtime_ns, info.st_ino
 
 
 class _Meter:
@@ -127,7 +136,6 @@ class _Meter:
 
 
 async def _read(reading: _Reading, ledger: Ledger, project: Path, transform: Transform | None, meter: _Meter) -> Intake:
-    before = reading.file.path.stat()
     with Quarantine(project, reading.file.name) as quarantine:
         items = _parsed(reading)
         while batch := list(itertools.islice(items, BATCH_ROWS)):
@@ -148,23 +156,22 @@ async def _read(reading: _Reading, ledger: Ledger, project: Path, transform: Tra
                 reading.warnings["stored_otherwise"] += len(appended.conflicts)
             meter.add(len(batch))
             await asyncio.sleep(0)  # lets a progress display or an interrupt through
-        _settle(reading, before)
+        _settle(reading)
     intake = reading.intake()
     ledger.append([intake])
     return intake
 
 
-def _settle(reading: _Reading, before: Any) -> None:
+def _settle(reading: _Reading) -> None:
     """The books of a file must balance, and the file must be the one that was hashed."""
     path = reading.file.path
-    after = path.stat()
-    if (after.st_size, after.st_mtime_ns, after.st_ino) != (before.st_size, before.st_mtime_ns, before.st_ino):
+    if _stamp(path) != reading.stamp:
         raise InputError(f"{path}: was changed while it was read; run again when nothing writes to it")
     reading.good += reading.warnings["duplicate_row"]  # accounted for by the row they repeat
     if reading.tally.rows != reading.good + reading.rejected:
         raise InputError(
-            f"{path}: {reading.tally.rows} rows were read, but {reading.good} are good and {reading.rejected} rejected; "
-            "the parser of this format loses or invents rows, please report it"
+            f"{path}: {reading.tally.rows} rows read, but {reading.good} good and {reading.rejected} rejected: "
+            "the parser of this format loses or invents rows; please report it"
         )
 
 
