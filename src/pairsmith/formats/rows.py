@@ -1,12 +1,13 @@
 """What readers hand over: good rows and bad rows, both with the line they stand on."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from pairsmith.records import Annotation, AnnotatorKind, Candidate, Comparison, Prompt, Score
 
-__all__ = ["BadRow", "Parsed", "Parser", "Row", "SourceContext"]
+__all__ = ["BadRow", "Parsed", "Parser", "ReadTally", "Row", "SourceContext"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,20 @@ class BadRow:
     detail: str
 
 
+@dataclass(slots=True)
+class ReadTally:
+    """What reading a file came to, filled in while its rows are read.
+
+    `rows` counts every row handed over, good or bad; `bad` those that could not be read; `blank` lines that hold
+    nothing (they are not rows). `notes` counts what was put right on the way, by warning code.
+    """
+
+    rows: int = 0
+    bad: int = 0
+    blank: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
+
+
 @dataclass(frozen=True, slots=True)
 class SourceContext:
     """What the configuration says about a source."""
@@ -40,18 +55,21 @@ class SourceContext:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The facts in one good row, and warnings (codes) about it."""
+    """The facts in one good row, and warnings (codes) about it.
+
+    `prompt` is `None` only for votes on pairs that are not in the same file. `anonymise` says whether personal data
+    is to be replaced before storing; `collect` sets it for each source.
+    """
 
     line: int
-    prompt: Prompt
+    prompt: Prompt | None
     candidates: tuple[Candidate, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     scores: tuple[Score, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    anonymise: bool = False
 
 
 Parser = Callable[[Iterator[Row | BadRow], SourceContext], Iterator[Parsed | BadRow]]
 """Turns rows of one shape into facts: as many items out as in, in the same order."""
-
-Compression = Literal["", "gzip", "zstd"]
