@@ -236,7 +236,9 @@ def mac_addresses(text: str) -> Iterator[Found]:
 
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:][0-9A-Fa-f:.]++(?!\w)")
-_NOT_AN_ADDRESS = re.compile(r"(?<![a-z])(?:versions?|ver\.?|release|rel\.?|build|firmware|section|chapter|clause|§)[\s:#]{0,3}$", re.I)
+_NOT_AN_ADDRESS = re.compile(
+    r"(?<![a-z])(?:versions?|ver\.?|release|rel\.?|build|firmware|section|chapter|clause|§)[\s:#]{0,3}$", re.I
+)
 
 
 def ip_addresses(text: str) -> Iterator[Found]:
