@@ -5,14 +5,14 @@ takes and when it passes is in `docs/reference/checks.md`. There is no `regex` k
 file could hang the run.
 """
 
-import json
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
+
+from pairsmith.measures import check_rules as rules
 
 __all__ = ["CHECKS", "CheckKind", "CheckResult", "degenerate", "response_score", "run_check", "validate_check"]
 
@@ -112,8 +112,6 @@ _MEANING: Mapping[ArgumentType, str] = MappingProxyType(
     }
 )
 
-# --- what no check lets pass -----------------------------------------------------------------------------------------
-
 _CONTENT = re.compile(r"[^\W_]|[^\x00-\x7f]")
 _REPEATS, _LOOP_CHARS, _LONGEST_UNIT = 4, 60, 600
 _NGRAM, _NGRAM_WORDS, _DISTINCT_SHARE = 4, 80, 0.25
@@ -140,168 +138,29 @@ def degenerate(response: str) -> str:
     return ""
 
 
-# --- answers -----------------------------------------------------------------------------------------------------------
-
-_NUMBER = re.compile(r"(?<!\w)(?<!\d\.)[-+]?(?:\d{1,3}(?:,\d{3})++|\d++)(?:\.\d++)?(?:[eE][-+]?\d{1,3})?")
-_EXACT_EDGES = " \t\r\n.,;:!?\"'`*_()[]"
-
-
-def _fold(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).replace("’", "'").replace("−", "-").casefold()
-
-
-def _answer_form(text: str) -> str:
-    words = " ".join(_fold(text).split()).strip(_EXACT_EDGES)
-    return re.sub(r"^(?:the|an?) ", "", words)
-
-
-def _exact(response: str, args: Mapping[str, Any]) -> tuple[float, str]:
-    accepted = {_answer_form(answer) for answer in [args["answer"], *args.get("accept", [])]}
-    return float(_answer_form(response) in accepted), f"expected {args['answer']!r}"
-
-
-def _number(response: str, args: Mapping[str, Any]) -> tuple[float, str]:
-    found = [float(text.replace(",", "")) for text in _NUMBER.findall(_fold(response))]
-    if not found:
-        return 0.0, "no number"
-    allowed = max(float(args.get("tolerance", 0.0)), 1e-9 * abs(args["answer"]))
-    return float(abs(found[-1] - args["answer"]) <= allowed), f"last number {found[-1]:g}, expected {args['answer']:g}"
-
-
-def _choice(response: str, args: Mapping[str, Any]) -> tuple[float, str]:
-    options: Sequence[str] = args["options"]
-    rest, named = response, []
-    # Longest first, and taken out of the text, so that "not suitable" does not also name "suitable".
-    for option in sorted(options, key=len, reverse=True):
-        if len(option) == 1 and option.isalpha():
-            # One letter must be a capital of its own, and in "A good point" it is an article.
-            article = r"|\s(?!is\b|was\b|because\b)[a-z]" if option in "Aa" else ""
-            pattern = re.compile(rf"(?<![\w'’]){re.escape(option.upper())}(?![\w'’]{article})")
-        else:
-            pattern = re.compile(rf"(?<!\w){re.escape(option)}(?!\w)", re.IGNORECASE)
-        if pattern.search(rest):
-            named.append(option)
-            rest = pattern.sub(" ", rest)
-    wanted = args.get("answer", named[0] if named else "")
-    return float(named == [wanted]), f"named {named or 'none'}" + (f", expected {wanted!r}" if wanted else "")
-
-
-# --- words -------------------------------------------------------------------------------------------------------------
-
-
-def _found(response: str, args: Mapping[str, Any]) -> list[str]:
-    text, edge = _fold(response), args.get("whole", True)
-    left, right = (r"(?<!\w)", r"(?!\w)") if edge else ("", "")
-    return [word for word in args["words"] if re.search(f"{left}{re.escape(_fold(word.strip()))}{right}", text)]
-
-
-def _contains_all(response: str, args: Mapping[str, Any]) -> tuple[float, str]:
-    found = _found(response, args)
-    missing = [word for word in args["words"] if word not in found]
-    return len(found) / len(args["words"]), f"missing {missing}" if missing else "all words found"
-
-
-def _contains_none(response: str, args: Mapping[str, Any]) -> tuple[float, str]:
-    found = _found(response, args)
-    return 1.0 - len(found) / len(args["words"]), f"found {found}" if found else "no forbidden word"
-
-
-# --- counts ------------------------------------------------------------------------------------------------------------
-
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’')\]*]{0,4}\s+|(?<=[。！？])")
-_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:mr|mrs|ms|dr|prof|st|vs|etc|no|inc|ltd|jr|sr|[a-z]|e\.g|i\.e|u\.s)\.$", re.I)
-_BULLET = re.compile(r"^[ \t]*(?:\*(?!\*)|-(?!--)|•)[ \t]*\S", re.MULTILINE)
-
-
-def _sentences(text: str) -> int:
-    count = 0
-    for piece in _SENTENCE_END.split(text.strip()):
-        # A piece that ends in "Dr." goes on in the next one.
-        count += bool(re.search(r"\w", piece)) and not _ABBREVIATION.search(piece[-8:])
-    return max(count, 1)
-
-
-def _words(text: str) -> int:
-    return len(re.findall(r"\w+", text))
-
-
-def _paragraphs(text: str, separator: str) -> int:
-    pieces = re.split(r"\n[ \t]*\n" if separator == "" else re.escape(separator), text)
-    return sum(1 for piece in pieces if piece.strip())
-
-
-def _at_most(count: int, limit: int, what: str) -> tuple[float, str]:
-    return min(1.0, limit / max(count, 1)), f"{count} {what}, at most {limit}"
-
-
-def _at_least(count: int, limit: int, what: str) -> tuple[float, str]:
-    return min(1.0, count / limit), f"{count} {what}, at least {limit}"
-
-
-def _exactly(count: int, wanted: int, what: str) -> tuple[float, str]:
-    return min(count, wanted) / max(count, wanted), f"{count} {what}, exactly {wanted}"
-
-
-# --- form --------------------------------------------------------------------------------------------------------------
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _json(response: str, args: Mapping[str, Any]) -> tuple[float, str]:
-    text = response.strip()
-    if text.startswith("```") and text.endswith("```") and "\n" in text:
-        text = text[text.index("\n") : -3]
-    try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        return 0.0, f"not JSON: {str(error)[:80]}"
-    keys = args.get("keys", ())
-    if keys and not isinstance(value, dict):
-        return 0.5, f"JSON, but {type(value).__name__} instead of an object"
-    missing = [key for key in keys if key not in value]
-    return 1.0 - 0.5 * len(missing) / max(len(keys), 1), f"missing keys {missing}" if missing else "valid JSON"
-
-
-def _starts_with(response: str, args: Mapping[str, Any]) -> tuple[float, str]:
-    return float(_fold(response).strip().startswith(_fold(args["text"]).strip())), f"start {response.strip()[:40]!r}"
-
-
-def _ends_with(response: str, args: Mapping[str, Any]) -> tuple[float, str]:
-    text, end = _fold(response).strip(), _fold(args["text"]).strip()
-    if args.get("ignore_punctuation", False):
-        text, end = text.rstrip(_EXACT_EDGES), end.rstrip(_EXACT_EDGES)
-    return float(text.endswith(end) or text.strip('"').endswith(end)), f"end {response.strip()[-40:]!r}"
-
-
 def _kind(decide: Decide, optional: Mapping[str, ArgumentType], **required: ArgumentType) -> CheckKind:
     return CheckKind(decide, MappingProxyType(required), MappingProxyType(dict(optional)))
 
 
 CHECKS: Mapping[str, CheckKind] = MappingProxyType(
     {
-        "exact": _kind(_exact, {"accept": "texts"}, answer="text"),
-        "number": _kind(_number, {"tolerance": "number"}, answer="number"),
-        "choice": _kind(_choice, {"answer": "text"}, options="texts"),
-        "contains_all": _kind(_contains_all, {"whole": "flag"}, words="texts"),
-        "contains_none": _kind(_contains_none, {"whole": "flag"}, words="texts"),
-        "max_words": _kind(lambda text, args: _at_most(_words(text), args["n"], "words"), {}, n="count"),
-        "min_words": _kind(lambda text, args: _at_least(_words(text), args["n"], "words"), {}, n="count"),
-        "max_sentences": _kind(lambda text, args: _at_most(_sentences(text), args["n"], "sentences"), {}, n="count"),
-        "min_sentences": _kind(lambda text, args: _at_least(_sentences(text), args["n"], "sentences"), {}, n="count"),
-        "bullets": _kind(lambda text, args: _exactly(len(_BULLET.findall(text)), args["n"], "bullets"), {}, n="count"),
-        "paragraphs": _kind(
-            lambda text, args: _exactly(_paragraphs(text, args.get("separator", "")), args["n"], "paragraphs"),
-            {"separator": "text"},
-            n="count",
-        ),
-        "lowercase": _kind(lambda text, args: (float(text.islower()), "capital letters are not allowed"), {}),
-        "uppercase": _kind(lambda text, args: (float(text.isupper()), "small letters are not allowed"), {}),
-        "json": _kind(_json, {"keys": "texts"}),
-        "starts_with": _kind(_starts_with, {}, text="text"),
-        "ends_with": _kind(_ends_with, {"ignore_punctuation": "flag"}, text="text"),
-        "no_commas": _kind(lambda text, args: (float("," not in text), f"{text.count(',')} commas"), {}),
+        "exact": _kind(rules.exact, {"accept": "texts"}, answer="text"),
+        "number": _kind(rules.number, {"tolerance": "number"}, answer="number"),
+        "choice": _kind(rules.choice, {"answer": "text"}, options="texts"),
+        "contains_all": _kind(rules.contains_all, {"whole": "flag"}, words="texts"),
+        "contains_none": _kind(rules.contains_none, {"whole": "flag"}, words="texts"),
+        "max_words": _kind(rules.max_words, {}, n="count"),
+        "min_words": _kind(rules.min_words, {}, n="count"),
+        "max_sentences": _kind(rules.max_sentences, {}, n="count"),
+        "min_sentences": _kind(rules.min_sentences, {}, n="count"),
+        "bullets": _kind(rules.bullets, {}, n="count"),
+        "paragraphs": _kind(rules.paragraphs, {"separator": "text"}, n="count"),
+        "lowercase": _kind(rules.lowercase, {}),
+        "uppercase": _kind(rules.uppercase, {}),
+        "json": _kind(rules.valid_json, {"keys": "texts"}),
+        "starts_with": _kind(rules.starts_with, {}, text="text"),
+        "ends_with": _kind(rules.ends_with, {"ignore_punctuation": "flag"}, text="text"),
+        "no_commas": _kind(rules.no_commas, {}),
     }
 )
 """Every kind of check by name; immutable."""

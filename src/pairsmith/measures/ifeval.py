@@ -34,8 +34,8 @@ def _texts(values: Sequence[Any]) -> list[str]:
 _TRANSLATIONS: Mapping[str, Callable[[Mapping[str, Any]], list[Call]]] = MappingProxyType(
     {
         "combination:repeat_prompt": lambda kwargs: [("starts_with", {"text": kwargs["prompt_to_repeat"]})],
-        "detectable_format:constrained_response": lambda kwargs: [("choice", {"options": _CONSTRAINED_RESPONSES})],
-        "detectable_format:json_format": lambda kwargs: [("json", {})],
+        "detectable_format:constrained_response": lambda _kwargs: [("choice", {"options": _CONSTRAINED_RESPONSES})],
+        "detectable_format:json_format": lambda _kwargs: [("json", {})],
         "detectable_format:number_bullet_lists": lambda kwargs: [("bullets", {"n": int(kwargs["num_bullets"])})],
         "keywords:existence": lambda kwargs: [("contains_all", {"words": _texts(kwargs["keywords"]), "whole": False})],
         "keywords:forbidden_words": lambda kwargs: [("contains_none", {"words": _texts(kwargs["forbidden_words"])})],
@@ -44,9 +44,9 @@ _TRANSLATIONS: Mapping[str, Callable[[Mapping[str, Any]], list[Call]]] = Mapping
         ],
         "length_constraints:number_sentences": _count("sentences", "num_sentences"),
         "length_constraints:number_words": _count("words", "num_words"),
-        "punctuation:no_comma": lambda kwargs: [("no_commas", {})],
+        "punctuation:no_comma": lambda _kwargs: [("no_commas", {})],
         "startend:end_checker": lambda kwargs: [("ends_with", {"text": kwargs["end_phrase"]})],
-        "startend:quotation": lambda kwargs: [("starts_with", {"text": '"'}), ("ends_with", {"text": '"'})],
+        "startend:quotation": lambda _kwargs: [("starts_with", {"text": '"'}), ("ends_with", {"text": '"'})],
     }
 )
 

@@ -68,16 +68,17 @@ _NAME_LABEL = re.compile(
 _TITLE = re.compile(rf"{_TITLES}\s{{1,3}}")
 _NAME_WORD = re.compile(r"[^\W\d_](?:[\w'’-]{0,38}\w|\.)?")
 _GAP = re.compile(r"[ \t]{1,2}")
-_NOT_A_NAME = frozenset(
-    "a all an and are at both but by colleague colleagues customer customers diary editor everyone family father folks for "
-    "friend friends from god guest guests hiring i in is it john_doe ladies lord madam manager me members mom mother my no "
-    "not of on one or our parents professor recruiter reviewer santa sir sirs so student students sure team the their there "
-    "this to user users very was what will with you your".split()
+_NOT_A_NAME = re.compile(
+    r"(?:a|all|an|and|are|at|both|but|by|colleague|colleagues|customer|customers|diary|editor|everyone|family|"
+    r"father|folks|for|friend|friends|from|god|guest|guests|hiring|i|in|is|it|ladies|lord|madam|manager|me|"
+    r"members|mom|mother|my|no|not|of|on|one|or|our|parents|professor|recruiter|reviewer|santa|sir|sirs|so|"
+    r"student|students|sure|team|the|their|there|this|to|user|users|very|was|what|will|with|you|your)",
+    re.IGNORECASE,
 )
 
 
 def person_names(text: str) -> Iterator[Found]:
-    """Names after "my name is", "Dear", "Mr", "first name:" and the like; best effort, most names have no such label."""
+    """Names after "my name is", "Dear", "Mr", "first name:" and the like; best effort."""
     for label in _NAME_LABEL.finditer(text):
         title = _TITLE.match(text, label.end())
         start = position = title.end() if title else label.end()
@@ -86,7 +87,7 @@ def person_names(text: str) -> Iterator[Found]:
         while len(words) < 4 and (word := _NAME_WORD.match(text, position)):
             # Chat users write "my name is john": the first word after such a label may be in small letters.
             capital = word[0][0].isupper() or (stated and not words)
-            if not capital or word[0].casefold() in _NOT_A_NAME:
+            if not capital or _NOT_A_NAME.fullmatch(word[0]):
                 break
             words.append(word[0])
             end = word.end()

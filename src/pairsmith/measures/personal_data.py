@@ -169,7 +169,8 @@ _CARD = re.compile(
 _ISSUER = re.compile(r"3\d|4|5\d|6\d|2[1-7]|1800|0604")
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
 _SSN_LABELLED = re.compile(
-    r"(?:\bssn\b|social security (?:number|no\.?))[^\d\n]{0,20}(?<!\d)((?!000|666|9)\d{3}[ .]?(?!00)\d{2}[ .]?(?!0000)\d{4})(?!\d)",
+    r"(?:\bssn\b|social security (?:number|no\.?))[^\d\n]{0,20}"
+    r"(?<!\d)((?!000|666|9)\d{3}[ .]?(?!00)\d{2}[ .]?(?!0000)\d{4})(?!\d)",
     re.IGNORECASE,
 )
 _MAC = re.compile(
