@@ -37,7 +37,8 @@ Flip = Sequence[int] | None
 def _ratio(numerator: Array, denominator: Array) -> Array:
     """Element-wise quotient, NaN where the denominator is zero."""
     safe = np.where(denominator > 0, denominator, 1.0)
-    return np.where(denominator > 0, numerator / safe, np.nan)
+    quotient: Array = np.where(denominator > 0, numerator / safe, np.nan)
+    return quotient
 
 
 def _corrected(observed: Array, expected: Array) -> Array:
@@ -56,7 +57,8 @@ def _symmetric(frequencies: Array, flip: Flip) -> Array:
 
 def _several(counts: Array) -> Array:
     """1.0 for patterns with at least two votes, else 0.0."""
-    return (counts.sum(axis=1) >= 2).astype(np.float64)
+    several: Array = (counts.sum(axis=1) >= 2).astype(np.float64)
+    return several
 
 
 def pooled_agreement(counts: Array, weights: Array) -> Array:
@@ -141,7 +143,7 @@ def krippendorff_alpha(counts: Array, weights: Array, flip: Flip = None, *, ordi
     others = np.maximum(counts.sum(axis=1) - 1, 1)
     per_pattern = counts[:, :, None] * (counts[:, None, :] - np.eye(categories)) / others[:, None, None]
     per_pattern *= _several(counts)[:, None, None]
-    flat = weights @ per_pattern.reshape(counts.shape[0], -1)
+    flat = weights @ per_pattern.reshape(-1, categories**2)
     coincidences = flat.reshape(*flat.shape[:-1], categories, categories)
     if flip is not None:
         coincidences = (coincidences + coincidences[..., list(flip), :][..., list(flip)]) / 2
