@@ -3,6 +3,8 @@
 import json
 import time
 import warnings
+from pathlib import Path
+from typing import Any, Literal
 
 import krippendorff
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from irrCAC.raw import CAC
+from numpy.typing import NDArray
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
@@ -26,6 +29,8 @@ from pairsmith.measures.agreement import (
     hits_with_others,
     undecided_items,
 )
+
+Array = NDArray[np.float64]
 
 WIKIPEDIA = np.array(
     [
@@ -57,23 +62,23 @@ M = -2
 PREFERENCES = [[1, 1, 0, -1, 1, M, -1, 0], [1, 0, 0, -1, 1, 1, M, 1], [M, 1, -1, -1, 1, 1, -1, M]]
 
 
-def matrix_counts(raters, categories, offset):
+def matrix_counts(raters: list[list[int]], categories: int, offset: int) -> Array:
     return count_votes_matrix(np.array(raters).T + offset, categories)
 
 
-def ones(counts):
+def ones(counts: Array) -> Array:
     return np.ones(len(counts))
 
 
-def irrcac(votes, weights="identity"):
+def irrcac(votes: Any, weights: str = "identity") -> Any:
     frame = pd.DataFrame(np.where(votes < 0, np.nan, votes.astype(float)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return CAC(frame, weights=weights, digits=12)
 
 
-def value_of(estimate):
-    return estimate["est"]["coefficient_value"]
+def value_of(estimate: Any) -> float:
+    return float(estimate["est"]["coefficient_value"])
 
 
 def test_o1_fleiss_of_the_textbook_table():
@@ -126,7 +131,7 @@ def test_o5_the_kappa_paradox(table, agreement, ac1):
     assert c.gwet_ac(counts, ones(counts)) == pytest.approx(ac1, abs=5e-5)
 
 
-def strong_model_first():
+def strong_model_first() -> Array:
     """O6: 82 items a/a, 9 a/b, 9 b/a, in categories b < tie < a."""
     return np.array([[0, 0, 2]] * 82 + [[1, 0, 1]] * 18, dtype=float)
 
@@ -211,7 +216,8 @@ def test_random_votes_with_gaps_agree_with_krippendorff_and_irrcac(seed):
     votes = votes[(votes >= 0).any(axis=1)]
     counts = count_votes_matrix(votes, 3)
     w = ones(counts)
-    for ordinal, level in ((False, "nominal"), (True, "ordinal")):
+    levels: tuple[tuple[bool, Literal["nominal", "ordinal"]], ...] = ((False, "nominal"), (True, "ordinal"))
+    for ordinal, level in levels:
         theirs = krippendorff.alpha(value_counts=counts, level_of_measurement=level)
         assert c.krippendorff_alpha(counts, w, ordinal=ordinal) == pytest.approx(theirs)
     assert c.fleiss_kappa(counts, w) == pytest.approx(value_of(irrcac(votes).fleiss()))
@@ -320,8 +326,10 @@ def test_labels_out_of_range_are_an_error():
         count_votes([0], [3], 3)
 
 
-def mt_bench_votes(path):
-    items, annotators, rows = {}, {}, []
+def mt_bench_votes(path: Path) -> Any:
+    items: dict[tuple[Any, ...], int] = {}
+    annotators: dict[str, int] = {}
+    rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
         vote = json.loads(line)
         first, second = sorted((vote["model_a"], vote["model_b"]))

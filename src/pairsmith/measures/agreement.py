@@ -81,7 +81,13 @@ def undecided_items(counts: Array) -> int:
 
 
 def agreement_figures(
-    counts: Array, *, seed: int, flip: Sequence[int] | None = None, tie: int | None = None, replicates: int = 1000
+    counts: Array,
+    *,
+    seed: int,
+    flip: Sequence[int] | None = None,
+    tie: int | None = None,
+    replicates: int = 1000,
+    no_votes: str = NO_VOTES,
 ) -> dict[str, Any]:
     """Every dataset-level agreement figure, each with a 95 % item-cluster bootstrap interval.
 
@@ -94,6 +100,7 @@ def agreement_figures(
         flip: the category each category becomes when the sides change names; `None`: categories have no sides.
         tie: the category that names no side, left out of `agreement.without_ties`.
         replicates: bootstrap samples.
+        no_votes: the reason given if `counts` holds no vote.
 
     Returns:
         `agreement` (`with_ties`, `without_ties`, `macro`), `leave_one_out`, `krippendorff_alpha`,
@@ -126,16 +133,16 @@ def agreement_figures(
     plain = _estimate(named, *distinct_patterns(counts), seed, replicates if flip is not None else 0)
     if flip is None:
         plain["fleiss_kappa"] = found["fleiss_symmetrised"]
-    return _named_figures(counts, found, plain, tie)
+    return _named_figures(counts, found, plain, tie, no_votes)
 
 
 def _named_figures(
-    counts: Array, found: dict[str, dict[str, Any]], plain: dict[str, dict[str, Any]], tie: int | None
+    counts: Array, found: dict[str, dict[str, Any]], plain: dict[str, dict[str, Any]], tie: int | None, no_votes: str
 ) -> dict[str, Any]:
     votes = counts.sum(axis=1)
     decided = votes - (counts[:, tie] if tie is not None else 0)
     overlap = int((votes >= 2).sum())
-    reason = NO_VOTES if not votes.any() else NO_OVERLAP if not overlap else ALL_EQUAL
+    reason = no_votes if not votes.any() else NO_OVERLAP if not overlap else ALL_EQUAL
     pairs, decided_pairs = (int((each * (each - 1) / 2).sum()) for each in (votes, decided))
     no_decided = reason if not overlap else NO_DECIDED_OVERLAP
     result: dict[str, Any] = {
@@ -257,11 +264,19 @@ def _fold_sides(table: Array, flip: Sequence[int] | None) -> Array:
     return folded.reshape(table.shape).astype(np.float64)
 
 
-def hits_with_others(items: ArrayLike, labels: ArrayLike, counts: Array) -> Array:
-    """Per vote: 1 if it equals the mode of the other votes on its item (1 / modes if shared), NaN if there are none."""
+def hits_with_others(items: ArrayLike, labels: ArrayLike, counts: Array, counted: ArrayLike | None = None) -> Array:
+    """Per vote: 1 if it equals the mode of the other votes on its item (1 / modes if shared), NaN if there are none.
+
+    Args:
+        items: item of each vote.
+        labels: category of each vote.
+        counts: votes[items, categories] to compare with.
+        counted: False for votes that `counts` does not hold, for example a model's where `counts` holds people's.
+    """
     rows, columns = np.asarray(items, np.int64), np.asarray(labels, np.int64)
+    own = np.ones(rows.size) if counted is None else np.asarray(counted, dtype=np.float64)
     others = counts[rows]
-    others[np.arange(rows.size), columns] -= 1
+    others[np.arange(rows.size), columns] -= own
     top = others.max(axis=1, initial=0.0)
     modes = (others == top[:, None]).sum(axis=1)
     hits = (others[np.arange(rows.size), columns] == top) / np.maximum(modes, 1)

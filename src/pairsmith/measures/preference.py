@@ -120,7 +120,7 @@ def one_coin_posterior(lead: ArrayLike, accuracy: ArrayLike) -> NDArray[np.float
     """Probability that the majority is right when it leads by `lead` votes of annotators with this accuracy."""
     q = np.clip(np.asarray(accuracy, dtype=np.float64), 0.5, 1 - 1e-12)
     odds = np.asarray(lead, dtype=np.float64) * (np.log(q) - np.log1p(-q))
-    posterior: NDArray[np.float64] = 1 / (1 + np.exp(-np.minimum(odds, 700.0)))
+    posterior: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -700.0, 700.0)))
     return posterior
 
 
