@@ -217,6 +217,17 @@ def test_texts_and_messages_may_stand_in_one_file(tmp_path):
     assert found.total_pairs == 4
 
 
+def test_scores_of_a_table_are_numbers_although_they_are_text(tmp_path):
+    path = tmp_path / "pairs.csv"
+    lines = [
+        "prompt,chosen,rejected,score_chosen,score_rejected",
+        "Why?,Because.,Dunno.,0.9,0.4",
+        "How?,So.,Hm.,0.8,0.3",
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert validate_dpo_pairs(path).avg_gap == pytest.approx(0.5)
+
+
 def test_transcripts_are_read_as_transcripts(tmp_path):
     start = "\n\nHuman: Hello?\n\nAssistant:"
     found = measure(tmp_path, [{"chosen": f"{start} Good day.", "rejected": f"{start} Go away."}])

@@ -4,6 +4,7 @@ The length of the texts is never looked at.
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -35,6 +36,8 @@ _VOTE_KEYS = {
     "unsure": "neither",
 }
 _TOLERANCE = 1e-6
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_MISSING = (None, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def read_signal(line: int, values: Mapping[str, Any], scale: tuple[float, float]
 
 def _own_gap(values: Mapping[str, Any], votes: tuple[int, int, int] | None) -> Signal:
     kind = str(values.get("gap_kind") or "gap")
-    if values["gap"] is None:
+    if values["gap"] in _MISSING:
         return Signal("none", gap_kind="not_evaluated", votes=votes)
     gap = _number(values["gap"], "gap")
     if not -1 <= gap <= 1:
@@ -100,7 +103,7 @@ def _own_gap(values: Mapping[str, Any], votes: tuple[int, int, int] | None) -> S
 def _scored(values: Mapping[str, Any], scale: tuple[float, float] | None) -> Signal:
     margin_field, margin = _first_number(values, MARGINS)
     for names in SCORE_PAIRS:
-        present = [name for name in names if values.get(name) is not None]
+        present = [name for name in names if values.get(name) not in _MISSING]
         if len(present) < 2:
             continue
         chosen, rejected = (_on_scale(_number(values[name], name), name, scale) for name in names)
@@ -118,12 +121,15 @@ def _scored(values: Mapping[str, Any], scale: tuple[float, float] | None) -> Sig
 
 
 def _first_number(values: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, float | None]:
-    field = next((name for name in names if values.get(name) is not None), "")
+    field = next((name for name in names if values.get(name) not in _MISSING), "")
     return field, _number(values[field], field) if field else None
 
 
 def _number(value: Any, field: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """A number, also one written as text (every value of a CSV file is text); `9/10` is not a number."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
         raise _Problem(field, "score_not_a_number", f"expected a number, found {value!r:.80}")
     return float(value)
 
@@ -142,7 +148,7 @@ def _within(number: float, field: str, width: float) -> float:
 
 def _votes(value: Any) -> tuple[int, int, int] | None:
     """Votes for chosen, for rejected and for neither, from counts by name or from a list of votes."""
-    if value is None:
+    if value in _MISSING:
         return None
     counts = {"chosen": 0, "rejected": 0, "neither": 0}
     if isinstance(value, Mapping):
