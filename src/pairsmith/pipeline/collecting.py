@@ -9,7 +9,8 @@ from pairsmith.ledger import Ledger
 from pairsmith.models.annotators import open_annotator
 from pairsmith.models.loading import open_chat_model
 from pairsmith.models.protocols import Annotator, ChatModel
-from pairsmith.pipeline.guidelines import guideline_version
+from pairsmith.pipeline.guidelines import guideline
+from pairsmith.pipeline.intake import intake
 from pairsmith.records import Progress
 from pairsmith.stages.annotate import annotate
 from pairsmith.stages.collect import collect
@@ -23,7 +24,7 @@ Notify = Callable[[int, int], None]
 
 async def run_collect(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Read what is not read yet of the configured sources."""
-    return await collect(config.collect, ledger, project=project, notify=notify)
+    return await collect(config.collect, ledger, project=project, transform=intake(project, config), notify=notify)
 
 
 async def run_generate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
@@ -36,9 +37,10 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
     """Compare what is not compared yet and ask for the votes that are missing."""
     judges = [each.model for each in config.annotate.annotators if each.kind == "judge"]
     async with _models(config, judges, project) as models:
-        guideline = guideline_version(project)
+        version, text = guideline(project)
         annotators: list[Annotator] = [
-            open_annotator(each, models, seed=config.seed, guideline=guideline) for each in config.annotate.annotators
+            open_annotator(each, models, seed=config.seed, guideline=version, guideline_text=text)
+            for each in config.annotate.annotators
         ]
         concurrency = config.runtime.concurrency
         return await annotate(

@@ -4,15 +4,16 @@ import hashlib
 import re
 from pathlib import Path
 
-__all__ = ["GUIDELINES_FOLDER", "guideline_version"]
+__all__ = ["GUIDELINES_FOLDER", "guideline"]
 
 GUIDELINES_FOLDER = "guidelines"
 
 
-def guideline_version(project: Path) -> str:
-    """Name and content hash of the guidelines in force, such as `v2-1a2b3c4d`; empty if there are none.
+def guideline(project: Path) -> tuple[str, str]:
+    """Version and text of the guidelines in force; both empty if there are none.
 
-    It is part of every vote's id: changed guidelines ask every question anew.
+    The version is file name and content hash, such as `v2-1a2b3c4d`. It is part of the id of every vote of people and
+    judges: changed guidelines ask their questions anew.
     """
     numbered = [
         (int(match[1]), path)
@@ -20,6 +21,7 @@ def guideline_version(project: Path) -> str:
         if (match := re.fullmatch(r"v(\d+)", path.stem))
     ]
     if not numbered:
-        return ""
+        return "", ""
     _, newest = max(numbered)
-    return f"{newest.stem}-{hashlib.sha256(newest.read_bytes()).hexdigest()[:8]}"
+    content = newest.read_bytes()
+    return f"{newest.stem}-{hashlib.sha256(content).hexdigest()[:8]}", content.decode("utf-8", "replace")
