@@ -94,7 +94,7 @@ _GATE: dict[str, Any] = {
             "threshold": 0.9,
             "state": "pass",
             "reason": "",
-            "remedy": "Put the evaluation sets you will use into benchmarks/ or name them in validate.benchmarks, then build.",
+            "remedy": "Put evaluation sets into benchmarks/ or name them in validate.benchmarks, then build.",
         },
         {
             "name": "splits_created",
@@ -338,7 +338,7 @@ _METRICS: dict[str, Any] = {
                 "field": "chosen",
                 "method": "exact",
                 "score": 1.0,
-                "span": "def longest(strings: List[str]) -> Optional[str]:\n    if not strings:\n        return None",
+                "span": 'def longest(strings: list[str]) -> str:\n    if not strings:\n        return ""',
             },
         ],
     },

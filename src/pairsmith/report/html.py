@@ -10,6 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from pairsmith.report import svg, text, view
+from pairsmith.report.environment import template_environment, templates
 
 __all__ = ["render_report"]
 
@@ -44,7 +45,7 @@ def render_report(metrics: Mapping[str, Any], gate: Mapping[str, Any]) -> str:
         A whole document. Prompts, answers and names in it are text and nothing else: markup is escaped, characters
         that reorder or hide text are written as code points, and the page's own policy forbids scripts and requests.
     """
-    style, _, _ = _loader().get_source(_environment(), "report.css")
+    style, _, _ = templates().get_source(_environment(), "report.css")
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     return (
         _environment()
@@ -55,45 +56,17 @@ def render_report(metrics: Mapping[str, Any], gate: Mapping[str, Any]) -> str:
             verdict=view.verdict(gate),
             gap_threshold=view.gap_threshold(gate),
             sections=SECTIONS,
-            style=Markup(style),
+            style=Markup(style),  # noqa: S704 - our own file, no value goes into it
             style_digest=digest,
         )
     )
 
 
-class _ByKey(jinja2.Environment):
-    """Looks names up in mappings by key only, so that `annotation.items` is a count and never a method of dict."""
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, Mapping):
-            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
-        return super().getattr(obj, attribute)
-
-    def getitem(self, obj: Any, argument: Any) -> Any:
-        if isinstance(obj, Mapping):
-            return obj[argument] if argument in obj else self.undefined(obj=obj, name=argument)
-        return super().getitem(obj, argument)
-
-
-@cache
-def _loader() -> jinja2.PackageLoader:
-    return jinja2.PackageLoader("pairsmith.report", "templates")
-
-
 @cache
 def _environment() -> jinja2.Environment:
-    environment = _ByKey(
-        loader=_loader(),
-        autoescape=True,
-        undefined=jinja2.ChainableUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for module in (text, view):
-        environment.filters |= {name: getattr(module, name) for name in module.__all__}
+    environment = template_environment(_shown, html=True)
     environment.globals |= {name: getattr(svg, name) for name in svg.__all__}
-    environment.globals |= {"against": text.against, "states": view.STATES, "hit_limit": HITS_SHOWN}
+    environment.globals |= {"hit_limit": HITS_SHOWN}
     environment.globals["ui"] = environment.get_template("macros.html.j2").module
     return environment
 

@@ -144,11 +144,11 @@ def _items(values: Any) -> Iterable[Any]:
 
 
 def _column(rows: Any, key: Any) -> list[float]:
-    found = []
+    found: list[float] = []
     for row in _items(rows):
         value = row.get(key) if isinstance(row, Mapping) else row[key]
         if is_number(value):
-            found.append(value)
+            found.append(float(value))
     return found
 
 
