@@ -1,13 +1,15 @@
 """The template engine as both pages use it: names are keys, absent values stay quiet, nothing is trusted."""
 
 from collections.abc import Callable, Mapping
+from inspect import isfunction
+from types import ModuleType
 from typing import Any
 
 import jinja2
 
 from pairsmith.report import text, view
 
-__all__ = ["template_environment", "templates"]
+__all__ = ["functions", "template_environment", "templates"]
 
 
 class _ByKey(jinja2.Environment):
@@ -29,6 +31,11 @@ def templates() -> jinja2.PackageLoader:
     return jinja2.PackageLoader("pairsmith.report", "templates")
 
 
+def functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """The public functions of a module by name."""
+    return {name: each for name in module.__all__ if isfunction(each := getattr(module, name))}
+
+
 def template_environment(finalize: Callable[[Any], Any], *, html: bool) -> jinja2.Environment:
     """An environment with the filters of `text` and `view`; `finalize` sees the value of every expression.
 
@@ -43,7 +50,6 @@ def template_environment(finalize: Callable[[Any], Any], *, html: bool) -> jinja
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for module in (text, view):
-        environment.filters |= {name: getattr(module, name) for name in module.__all__}
+    environment.filters |= functions(text) | functions(view)
     environment.globals |= {"against": text.against, "states": view.STATES}
     return environment

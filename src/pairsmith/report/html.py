@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from pairsmith.report import svg, text, view
-from pairsmith.report.environment import template_environment, templates
+from pairsmith.report.environment import functions, template_environment, templates
 
 __all__ = ["render_report"]
 
@@ -31,6 +31,9 @@ SECTIONS = (
 
 HITS_SHOWN = 25
 """Examples of contamination on the page; all of them are in `metrics.json`."""
+
+ANNOTATORS_SHOWN = 12
+"""Annotators listed at first sight; the others are folded."""
 
 
 def render_report(metrics: Mapping[str, Any], gate: Mapping[str, Any]) -> str:
@@ -65,8 +68,7 @@ def render_report(metrics: Mapping[str, Any], gate: Mapping[str, Any]) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     environment = template_environment(_shown, html=True)
-    environment.globals |= {name: getattr(svg, name) for name in svg.__all__}
-    environment.globals |= {"hit_limit": HITS_SHOWN}
+    environment.globals |= functions(svg) | {"hit_limit": HITS_SHOWN, "people_limit": ANNOTATORS_SHOWN}
     environment.globals["ui"] = environment.get_template("macros.html.j2").module
     return environment
 
