@@ -62,7 +62,7 @@ def _category(text: str) -> str:
 
 
 def _difficulty(text: str, words: int, category: str) -> str:
-    """One point each: over 60 words, over 200 words, 3 and 6 constraints, 1 and 3 multi-step words, code or sums."""
+    """One point each: 60 and 200 words, 3 and 6 constraints, 1 and 3 multi-step words, a longer technical prompt."""
     constraints, steps = len(rules.CONSTRAINT.findall(text)), len(rules.MULTI_STEP.findall(text))
     points = (words > 60) + (words > 200) + (constraints >= 3) + (constraints >= 6) + (steps >= 1) + (steps >= 3)
     points += category in ("coding", "math", "reasoning") and words > 25
