@@ -94,7 +94,7 @@ def find_benchmarks(folder: Path) -> list[Path]:
 
 def _item(values: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     """The text of one item and the fields it came from; "" and no fields if there is none."""
-    names = {_plain(name): name for name in reversed(values)}
+    names = {_plain(name): name for name in reversed(list(values))}
     for field in ITEM_FIELDS:
         question = _text(values[names[field]]) if field in names else ""
         if not question:

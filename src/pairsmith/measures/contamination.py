@@ -1,9 +1,9 @@
 """Finding benchmark items in training text: exact matches and word n-gram coverage of the item, exhaustively.
 
 The measure is *coverage of the benchmark item*: the share of its words that lie in word n-grams which the training
-text has too. Containment, not similarity: an item wrapped in a long text still has coverage 1 (Tulu 3,
-arXiv:2411.15124, section 3.2, uses the same quantity with n = 8 and the threshold 0.5). Rewording defeats every method of
-this module; translations and paraphrases need embeddings or a judge.
+text has too. Containment, not similarity: an item wrapped in a long text still has coverage 1. Tulu 3
+(arXiv:2411.15124) uses the same quantity with n = 8 and the threshold 0.5. Rewording defeats every method
+of this module; translations and paraphrases need embeddings or a judge.
 """
 
 import re

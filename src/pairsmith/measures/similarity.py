@@ -80,18 +80,18 @@ class NearDuplicates:
         self._word_hashes: dict[str, int] = {}
         self._sketches: list[_Sketch] = []
         self._buckets: dict[tuple[int, bytes], list[int]] = {}
+        self._last: tuple[str, _Sketch, list[tuple[int, bytes]]] | None = None
 
     def __len__(self) -> int:
         return len(self._sketches)
 
-    def neighbours_then_add(self, text: str, group_of: Callable[[int], Hashable] | None = None) -> list[int]:
-        """The numbers of earlier texts near `text`, ascending; then `text` becomes one of them.
+    def neighbours(self, text: str, group_of: Callable[[int], Hashable] | None = None) -> list[int]:
+        """The numbers of earlier texts near `text`, ascending.
 
         With `group_of`, only one neighbour of each group is looked for: among thousands of texts made from one
         template, which all are near each other, that is the difference between linear and quadratic time.
         """
-        sketch = _sketch(text, self._word_hashes)
-        keys = self._keys(sketch)
+        sketch, keys = self._read(text)
         proposed = sorted({number for key in keys for number in self._buckets.get(key, ())})
         near: list[int] = []
         settled: set[Hashable] = set()
@@ -100,10 +100,27 @@ class NearDuplicates:
             if group not in settled and _similarity(sketch, self._sketches[number]) >= self._threshold:
                 settled.add(group)
                 near.append(number)
+        return near
+
+    def add(self, text: str) -> None:
+        """Give `text` the next number."""
+        sketch, keys = self._read(text)
         for key in keys:
             self._buckets.setdefault(key, []).append(len(self._sketches))
         self._sketches.append(sketch)
+
+    def neighbours_then_add(self, text: str, group_of: Callable[[int], Hashable] | None = None) -> list[int]:
+        """`neighbours`, then `add`."""
+        near = self.neighbours(text, group_of)
+        self.add(text)
         return near
+
+    def _read(self, text: str) -> tuple[_Sketch, list[tuple[int, bytes]]]:
+        """Features and buckets of a text; those of the last text are kept, as it usually is added next."""
+        if self._last is None or self._last[0] != text:
+            sketch = _sketch(text, self._word_hashes)
+            self._last = (text, sketch, self._keys(sketch))
+        return self._last[1:]
 
     def _keys(self, sketch: _Sketch) -> list[tuple[int, bytes]]:
         """The buckets of a text: one per band for its 3-grams, and again for the words of a short text."""
@@ -144,7 +161,9 @@ def _prefix_pairs(left: list[_Features], right: list[_Features], threshold: floa
     for i, features in enumerate(left):
         for feature in prefix(features):
             holders.setdefault(feature, []).append(i)
-    return {(i, j) for j, features in enumerate(right) for feature in prefix(features) for i in holders.get(feature, ())}
+    return {
+        (i, j) for j, features in enumerate(right) for feature in prefix(features) for i in holders.get(feature, ())
+    }
 
 
 def _sketch(text: str, hashes: dict[str, int]) -> _Sketch:
@@ -152,7 +171,9 @@ def _sketch(text: str, hashes: dict[str, int]) -> _Sketch:
     tokens = words(text)
     for word in tokens:
         if word not in hashes:
-            hashes[word] = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+            hashes[word] = int.from_bytes(
+                hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+            )
     if not tokens:
         return _Sketch(_EMPTY, _EMPTY)
     each = np.array([hashes[word] for word in tokens], dtype=np.uint64)

@@ -9,7 +9,9 @@ __all__ = ["normalise", "squash", "words"]
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]")
 
 # Scripts written without spaces: each character counts as one word. Thai, Lao, Myanmar, Khmer, kana, Han.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
 # Vowel signs of the Indic scripts are marks, not letters, for `\w`; without them every word would fall apart.
 _INDIC = "\u0900-\u0963\u0966-\u0dff"
 _ASCII_WORD = re.compile("[a-z0-9]+")
@@ -49,20 +51,20 @@ def words(text: str) -> list[str]:
 
 
 def normalise(text: str) -> str:
-    """`text` for matching: NFKC, casefolded, invisible characters gone, punctuation and whitespace one space each.
+    r"""`text` for matching: NFKC, casefolded, invisible characters gone, punctuation and whitespace one space each.
 
     Two texts that differ only in operators ("x = -2" and "x = 2") become equal: use `squash` where that matters.
 
-    >>> normalise("  What's  the SUM?\\n")
+    >>> normalise("  What's  the SUM?\n")
     'what s the sum'
     """
     return " ".join(words(text))
 
 
 def squash(text: str) -> str:
-    """`text` as a reader sees it: NFKC, invisible characters gone, whitespace collapsed; case and signs kept.
+    r"""`text` as a reader sees it: NFKC, invisible characters gone, whitespace collapsed; case and signs kept.
 
-    >>> squash(" x =\\u00a0-2\\n\\n")
+    >>> squash(" x =\u00a0-2\n\n")
     'x = -2'
     """
     if not text.isascii():
