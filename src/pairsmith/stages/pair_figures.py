@@ -1,0 +1,238 @@
+"""The figures of stage 5: what the kept pairs are worth, and what was found in those that were examined."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pairsmith.config import ValidateConfig
+from pairsmith.measures.artefacts import WARNINGS, length_summary
+from pairsmith.measures.contamination import Hit
+from pairsmith.measures.intervals import cluster_bootstrap_mean, figure, wilson
+from pairsmith.measures.preference import effective_pairs, gap_summary, quality_level, quality_score
+from pairsmith.measures.text import normalise
+from pairsmith.records import LEVELS, Benchmark, Dropped, PreferencePair
+
+__all__ = ["Examined", "decontamination_figures", "pair_figures"]
+
+_EXAMPLES = 20
+_EXAMPLE_CHARACTERS = 300
+_MIN_COVERAGE = 0.95  # a mean over fewer pairs than this is not a figure of the dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What reading the texts of one pair gave; lengths in words."""
+
+    hit: Hit | None
+    warnings: tuple[str, ...]
+    chosen_words: int
+    rejected_words: int
+
+
+Kept = Sequence[tuple[PreferencePair, Examined]]
+
+
+def pair_figures(
+    kept: Kept,
+    dropped: Sequence[Dropped],
+    decontamination: Mapping[str, Any],
+    *,
+    seed: int,
+    gap_threshold: float,
+) -> dict[str, Any]:
+    """All metrics of stage 5 but `pairs.contaminated`; see docs/reference/metrics.md."""
+    pairs = [pair for pair, _ in kept]
+    reasons = Counter(drop.reason for drop in dropped)
+    accuracy = _label_accuracy(pairs, seed)
+    warnings = Counter(warning for _, result in kept for warning in result.warnings)
+    return {
+        "pairs": _pair_counts(len(pairs), reasons),
+        "gap": _gap(pairs, seed, gap_threshold),
+        "decontamination": dict(decontamination),
+        "quality_matrix": _quality_matrix(pairs),
+        "label_accuracy": accuracy,
+        "effective_pairs": _effective_pairs(len(pairs), accuracy),
+        "quality_score": _quality_score(len(pairs), reasons, decontamination, accuracy),
+        "kl_divergence": figure(
+            None,
+            reason="how far a trained model drifts cannot be read off its data; that needs log-probabilities, or pairs "
+            "that are all the best against the rest of N samples of one model",
+            kind="none",
+            state="not_evaluated",
+        ),
+        "lengths": length_summary(
+            [result.chosen_words for _, result in kept],
+            [result.rejected_words for _, result in kept],
+            [pair.gap for pair in pairs],
+            [pair.prompt_id for pair in pairs],
+            seed=seed,
+        ),
+        "diversity": _diversity(pairs),
+        "warnings": {code: warnings[code] for code in WARNINGS},
+    }
+
+
+def decontamination_figures(
+    cfg: ValidateConfig,
+    benchmarks: Sequence[Benchmark],
+    summaries: Sequence[Mapping[str, Any]],
+    found: Sequence[tuple[PreferencePair, Hit]],
+    checked: int,
+    kept: Kept,
+) -> dict[str, Any]:
+    """Share of pairs free of benchmark items: in the dataset as it is written, and as it was found before dropping.
+
+    Args:
+        cfg: the section `validate`.
+        benchmarks: the evaluation sets.
+        summaries: what the index says about each of them, in the same order.
+        found: the contaminated pairs.
+        checked: how many pairs were compared with the benchmarks.
+        kept: the pairs of the dataset.
+    """
+    rule = {"ngram": cfg.ngram, "coverage": cfg.coverage}
+    if not benchmarks:
+        reason = (
+            "no benchmark was given; name evaluation files in `validate.benchmarks` or put them into the folder "
+            "benchmarks/ of the project"
+        )
+        extra: dict[str, Any] = {
+            "found": {"value": None, "contaminated": 0, "n": 0},
+            "benchmarks": [],
+            "methods": {},
+            "hits": [],
+        }
+        return figure(None, reason=reason, state="not_evaluated", mode=cfg.contaminated, rule=rule, **extra)
+    flagged = sum(result.hit is not None for _, result in kept)
+    value, n = (1 - flagged / len(kept), len(kept)) if kept else (None, 0)
+    return figure(
+        value,
+        wilson(n - flagged, n),
+        n,
+        reason="no pair is left" if not kept else "",
+        state="evaluated" if kept else "not_evaluated",
+        mode=cfg.contaminated,
+        rule=rule,
+        found={
+            "value": 1 - len(found) / checked if checked else None,
+            "contaminated": len(found),
+            "n": checked,
+        },
+        benchmarks=[
+            {
+                **summary,
+                "fields": list(benchmark.fields),
+                "sha256": benchmark.sha256,
+                "pairs_hit": sum(hit.benchmark == benchmark.name for _, hit in found),
+                "items_hit": len({hit.item for _, hit in found if hit.benchmark == benchmark.name}),
+            }
+            for benchmark, summary in zip(benchmarks, summaries, strict=True)
+        ],
+        methods=dict(sorted(Counter(hit.method for _, hit in found).items())),
+        hits=[_example(pair, hit) for pair, hit in found[:_EXAMPLES]],
+    )
+
+
+def _example(pair: PreferencePair, hit: Hit) -> dict[str, Any]:
+    return {
+        "pair": pair.id,
+        "benchmark": hit.benchmark,
+        "item": hit.item,
+        "field": hit.field,
+        "method": hit.method,
+        "score": hit.score,
+        "text": hit.text[:_EXAMPLE_CHARACTERS],
+        "span": hit.span[:_EXAMPLE_CHARACTERS],
+    }
+
+
+def _pair_counts(total: int, reasons: Mapping[str, int]) -> dict[str, int]:
+    """How many pairs came in, went out, and were dropped for what."""
+    return {
+        "read": total + sum(reasons.values()),
+        "total": total,
+        "invalid": reasons.get("empty_field", 0),
+        "identical": reasons.get("identical", 0) + reasons.get("identical_normalised", 0),
+        "duplicate": reasons.get("duplicate", 0),
+        "contradictory": reasons.get("reversed", 0) + reasons.get("cycle", 0),
+        "contaminated": reasons.get("contaminated", 0),
+        "low_level": reasons.get("low_level", 0),
+    }
+
+
+def _gap(pairs: Sequence[PreferencePair], seed: int, threshold: float) -> dict[str, Any]:
+    summary = gap_summary([p.gap for p in pairs], [p.prompt_id for p in pairs], seed=seed, threshold=threshold)
+    summary["share_below_threshold"] = summary.pop("share_below")
+    multiple = [pair for pair in pairs if sum(pair.votes.values()) > 1]
+    several = gap_summary([p.gap for p in multiple], [p.prompt_id for p in multiple], seed=seed, threshold=threshold)
+    return {
+        **summary,
+        "state": "not_evaluated" if summary["value"] is None else "evaluated",
+        "kinds": dict(sorted(Counter(pair.gap_kind for pair in pairs).items())),
+        "multi_vote": {name: several[name] for name in ("mean", "interval", "n")},
+        "single_vote": sum(sum(pair.votes.values()) == 1 for pair in pairs),
+    }
+
+
+def _quality_matrix(pairs: Sequence[PreferencePair]) -> dict[str, Any]:
+    """Pairs per level, and per combination of the levels that gap and agreement give by themselves."""
+    levels = Counter(pair.level for pair in pairs)
+    cells = Counter((quality_level(pair.gap, 1.0), quality_level(1.0, pair.agreement)) for pair in pairs)
+    return {
+        "levels": {level: levels[level] for level in LEVELS},
+        "cells": [
+            {"gap_level": by_gap, "agreement_level": by_agreement, "count": cells[by_gap, by_agreement]}
+            for by_gap in LEVELS
+            for by_agreement in LEVELS
+            if cells[by_gap, by_agreement]
+        ],
+    }
+
+
+def _label_accuracy(pairs: Sequence[PreferencePair], seed: int) -> dict[str, Any]:
+    """Mean probability that a label of the dataset is right, under the model that gave the pairs their confidence."""
+    known = [pair for pair in pairs if pair.confidence is not None]
+    coverage = len(known) / len(pairs) if pairs else 0.0
+    extra: dict[str, Any] = {"kind": "mean_confidence", "coverage": coverage}
+    if not pairs or coverage < _MIN_COVERAGE:
+        reason = f"{len(known)} of {len(pairs)} pairs have a measured confidence; {_MIN_COVERAGE:.0%} are needed"
+        return figure(None, n=len(known), reason=reason, state="not_evaluated", **extra)
+    values = [pair.confidence for pair in known if pair.confidence is not None]
+    interval = cluster_bootstrap_mean(values, [pair.prompt_id for pair in known], seed=seed)
+    return figure(sum(sorted(values)) / len(values), interval, len(values), state="evaluated", **extra)
+
+
+def _effective_pairs(total: int, accuracy: Mapping[str, Any]) -> dict[str, Any]:
+    """Clean pairs that carry as much signal; the interval is that of the accuracy."""
+    if accuracy["value"] is None:
+        return figure(None, n=total, reason=f"label accuracy: {accuracy['reason']}", state="not_evaluated")
+    interval = accuracy["interval"] and [effective_pairs(total, bound) for bound in accuracy["interval"]]
+    return figure(effective_pairs(total, accuracy["value"]), interval, total, state="evaluated")
+
+
+def _quality_score(
+    total: int, reasons: Mapping[str, int], decontamination: Mapping[str, Any], accuracy: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Share of all rows that is clean signal; rows dropped for their level count as rows."""
+    counts = _pair_counts(total, reasons)
+    formed = counts["read"] - counts["invalid"] - counts["identical"]
+    unique = formed - counts["duplicate"]
+    consistent = unique - counts["contradictory"]
+    score = quality_score(
+        validity=formed / counts["read"] * (consistent / unique) if unique else None,
+        uniqueness=unique / formed if formed else None,
+        decontamination=decontamination["found"]["value"],
+        accuracy=accuracy["value"],
+        n=counts["read"],
+    )
+    return {**score, "state": "not_evaluated" if score["value"] is None else "evaluated"}
+
+
+def _diversity(pairs: Sequence[PreferencePair]) -> dict[str, Any]:
+    return {
+        "distinct_prompts": len({normalise(pair.prompt_text) or pair.prompt_id for pair in pairs}),
+        "categories": dict(sorted(Counter(pair.category for pair in pairs).items())),
+        "difficulty": dict(sorted(Counter(pair.difficulty for pair in pairs).items())),
+        "sources": dict(sorted(Counter(pair.source for pair in pairs).items())),
+    }

@@ -1,0 +1,241 @@
+"""Stage 6: training and validation parts that share no similar prompts, and keep their rows when the dataset grows.
+
+Every prompt of the ledger is assigned once, in order of arrival, by what came before it alone. A prompt that is near
+earlier ones joins their part; near both parts, it joins neither. So a row never changes sides when prompts are added,
+nor when pairs come or go. The price: the shares can miss their targets by what such groups weigh, which is reported.
+"""
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from pairsmith.config import SplitConfig
+from pairsmith.ids import seed_for
+from pairsmith.measures.similarity import NearDuplicates, cross_pairs
+from pairsmith.measures.text import normalise
+from pairsmith.records import Dropped, Outcome, PreferencePair, Prompt
+
+__all__ = ["PARTS", "SPLIT_REASONS", "split"]
+
+PARTS = ("train", "validation")
+
+SPLIT_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "near_both_parts": "the prompt is similar to prompts of both parts, so it would leak from one to the other",
+        "unknown_prompt": "the prompt of the pair is not among the prompts of the ledger",
+    }
+)
+
+# A conversation that goes on from the same opening belongs with it; openings shorter than this ("hi") say nothing.
+_MIN_OPENING_WORDS = 6
+_SEED_RANGE = 2**31
+
+_Stratum = tuple[str, ...]
+
+
+@dataclasses.dataclass(slots=True)
+class _Assignment:
+    """Where each prompt went. `part` is None for prompts near both parts, whose nearest prompts are in `near`."""
+
+    part: dict[str, str | None] = dataclasses.field(default_factory=dict)
+    group: dict[str, int] = dataclasses.field(default_factory=dict)
+    near: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+
+def split(
+    cfg: SplitConfig, prompts: Sequence[Prompt], pairs: Sequence[PreferencePair], *, seed: int
+) -> Outcome[PreferencePair]:
+    """Give every pair its `part`; drop those whose prompt is near both parts.
+
+    Args:
+        cfg: the section `split`.
+        prompts: all prompts of the ledger, in order of arrival, whether they have pairs or not.
+        pairs: the validated pairs, in any order.
+        seed: decides ties between the parts.
+
+    Returns:
+        Kept and dropped, both sorted by pair id. `metrics["split"]`: state, reason, parts, target, strata,
+        max_deviation, groups, largest_group_share, quarantined, leaks.
+    """
+    prompts = list({prompt.id: prompt for prompt in prompts}.values())
+    assigned = _assign(cfg, prompts, seed)
+    leaks = _quarantine_missed(prompts, assigned, _crossing(cfg, prompts, assigned))
+    kept: list[PreferencePair] = []
+    dropped: list[Dropped] = []
+    for pair in sorted(pairs, key=lambda each: each.id):
+        if pair.prompt_id not in assigned.part:
+            dropped.append(Dropped(pair.id, "split", "unknown_prompt", {"prompt": pair.prompt_id}))
+        elif (part := assigned.part[pair.prompt_id]) is None:
+            dropped.append(Dropped(pair.id, "split", "near_both_parts", {"near": assigned.near[pair.prompt_id]}))
+        else:
+            kept.append(dataclasses.replace(pair, part=part))
+    return Outcome(tuple(kept), tuple(dropped), {"split": _figures(cfg, kept, assigned, leaks)})
+
+
+def _assign(cfg: SplitConfig, prompts: Sequence[Prompt], seed: int) -> _Assignment:
+    """The part of each prompt, decided in order of arrival."""
+    assigned = _Assignment()
+    seen = NearDuplicates(cfg.similarity)
+    placed: list[Prompt] = []  # the texts in `seen`: prompts near both parts are in neither and attract nothing
+    openings: dict[str, int] = {}
+    groups = _Groups()
+    counts: defaultdict[_Stratum, Counter[str]] = defaultdict(Counter)
+    for prompt in prompts:
+        opening = _opening(prompt)
+        near = seen.neighbours(_text(prompt), lambda number: groups.root(assigned.group[placed[number].id]))
+        if opening in openings:
+            near = sorted({*near, openings[opening]})
+        parts = {assigned.part[placed[number].id] for number in near}
+        if len(parts) > 1:
+            assigned.part[prompt.id] = None
+            assigned.near[prompt.id] = [placed[number].id for number in near]
+            continue
+        stratum = _stratum(cfg, prompt)
+        part = parts.pop() if parts else _neediest(cfg, counts, stratum, seed_for(seed, "split", prompt.id))
+        counts[stratum][str(part)] += 1
+        counts[()][str(part)] += 1
+        assigned.part[prompt.id] = part
+        assigned.group[prompt.id] = groups.join([assigned.group[placed[number].id] for number in near])
+        if opening:
+            openings.setdefault(opening, len(placed))
+        seen.add(_text(prompt))
+        placed.append(prompt)
+    assigned.group = {prompt: groups.root(group) for prompt, group in assigned.group.items()}
+    return assigned
+
+
+def _neediest(cfg: SplitConfig, counts: Mapping[_Stratum, Counter[str]], stratum: _Stratum, draw: int) -> str:
+    """The part that lacks most, in its stratum and over all: alone, a stratum of one prompt would always be training.
+
+    `draw` in [0, 2**31) moves the choice by up to half a prompt, so that another seed gives another split.
+    """
+    lack = 0.0
+    for name in (stratum, ()) if stratum else (stratum,):
+        in_train, in_all = counts[name]["train"], counts[name].total() + 1
+        lack += (cfg.train * in_all - in_train) - ((1 - cfg.train) * in_all - (in_all - 1 - in_train))
+    return "train" if lack + draw / _SEED_RANGE - 0.5 > 0 else "validation"
+
+
+def _quarantine_missed(prompts: Sequence[Prompt], assigned: _Assignment, crossing: Sequence[tuple[str, str]]) -> int:
+    """Take the later of each two similar prompts across the parts out; how many such twos are left.
+
+    MinHash proposes all but about one in a thousand pairs at the threshold. Whether a pair was missed depends on its
+    two texts alone, so this too never changes when the dataset grows.
+    """
+    arrival = {prompt.id: number for number, prompt in enumerate(prompts)}
+    in_order = [sorted(ids, key=lambda each: arrival[each]) for ids in crossing]
+    for earlier, later in sorted(in_order, key=lambda ids: (arrival[ids[1]], arrival[ids[0]])):
+        if assigned.part[earlier] and assigned.part[later]:
+            assigned.part[later] = None
+            assigned.near[later] = [earlier]
+    return sum(bool(assigned.part[one] and assigned.part[other]) for one, other in crossing)
+
+
+def _crossing(cfg: SplitConfig, prompts: Sequence[Prompt], assigned: _Assignment) -> list[tuple[str, str]]:
+    """All similar prompts on different sides, found from the texts by an exact method, without MinHash."""
+    train, validation = ([p for p in prompts if assigned.part[p.id] == part] for part in PARTS)
+    found = {
+        (train[i].id, validation[j].id)
+        for i, j in cross_pairs([_text(p) for p in train], [_text(p) for p in validation], cfg.similarity)
+    }
+    openings = {_opening(p): p.id for p in train}
+    found |= {(openings[o], p.id) for p in validation if (o := _opening(p)) and o in openings}
+    return sorted(found)
+
+
+def _text(prompt: Prompt) -> str:
+    """What is compared: all turns but the system's, which whole datasets share."""
+    turns = [message.content for message in prompt.messages if message.role != "system"]
+    return "\n\n".join(turns) or prompt.text
+
+
+def _opening(prompt: Prompt) -> str:
+    """The first turn of the user in normal form; "" if it is too short to tell conversations apart."""
+    first = normalise(next((message.content for message in prompt.messages if message.role == "user"), ""))
+    return first if first.count(" ") >= _MIN_OPENING_WORDS - 1 else ""
+
+
+def _stratum(cfg: SplitConfig, record: Prompt | PreferencePair) -> _Stratum:
+    return tuple(getattr(record, name) for name in cfg.stratify)
+
+
+def _figures(cfg: SplitConfig, pairs: Sequence[PreferencePair], assigned: _Assignment, leaks: int) -> dict[str, Any]:
+    rows = Counter(pair.part for pair in pairs)
+    prompt_ids = {part: {pair.prompt_id for pair in pairs if pair.part == part} for part in PARTS}
+    sizes = Counter(assigned.group[pair.prompt_id] for pair in pairs)
+    strata = _strata(cfg, pairs)
+    reason = _why_not(rows, len(sizes), leaks)
+    return {
+        "state": "fail" if reason else "pass",
+        "reason": reason,
+        "target": {"train": cfg.train, "validation": 1 - cfg.train},
+        "parts": {
+            part: {
+                "pairs": rows[part],
+                "prompts": len(prompt_ids[part]),
+                "share": rows[part] / len(pairs) if pairs else None,
+            }
+            for part in PARTS
+        },
+        "strata": strata,
+        "max_deviation": max((abs(row["deviation"]) for row in strata), default=None),
+        "groups": len(sizes),
+        "largest_group_share": max(sizes.values()) / len(pairs) if pairs else None,
+        "quarantined": {
+            "prompts": sum(part is None for part in assigned.part.values()),
+            "near": dict(sorted(assigned.near.items())[:20]),
+        },
+        "leaks": leaks,
+        "similarity": cfg.similarity,
+    }
+
+
+def _strata(cfg: SplitConfig, pairs: Sequence[PreferencePair]) -> list[dict[str, Any]]:
+    """Pairs per part in each stratum, and by how much the training share misses its target."""
+    counts: defaultdict[_Stratum, Counter[str]] = defaultdict(Counter)
+    for pair in pairs:
+        counts[_stratum(cfg, pair)][pair.part] += 1
+    return [
+        {
+            "stratum": dict(zip(cfg.stratify, stratum, strict=True)),
+            **{part: count[part] for part in PARTS},
+            "train_share": count["train"] / count.total(),
+            "deviation": count["train"] / count.total() - cfg.train,
+        }
+        for stratum, count in sorted(counts.items())
+    ]
+
+
+def _why_not(rows: Mapping[str, int], groups: int, leaks: int) -> str:
+    """Why there is no usable split; "" if there is one."""
+    if not sum(rows.values()):
+        return "there are no pairs to split"
+    if groups < len(PARTS):
+        return f"all pairs belong to {groups} group of similar prompts, which cannot be divided; collect more prompts"
+    empty = [part for part in PARTS if not rows[part]]
+    if empty:
+        return f"no pair is in the part {empty[0]}; collect more prompts"
+    return f"{leaks} pairs of similar prompts lie on both sides" if leaks else ""
+
+
+class _Groups:
+    """Disjoint sets of numbers."""
+
+    def __init__(self) -> None:
+        self._parent: list[int] = []
+
+    def root(self, number: int) -> int:
+        while self._parent[number] != number:
+            self._parent[number] = self._parent[self._parent[number]]
+            number = self._parent[number]
+        return number
+
+    def join(self, numbers: Sequence[int]) -> int:
+        """A new number in one set with all of `numbers`."""
+        self._parent.append(len(self._parent))
+        new = len(self._parent) - 1
+        for number in numbers:
+            self._parent[max(self.root(new), self.root(number))] = min(self.root(new), self.root(number))
+        return new
