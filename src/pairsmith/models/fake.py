@@ -118,7 +118,10 @@ class FakeServer:
                 pass  # the client went away, or the server is stopping: either is the end of this connection
             finally:
                 connections.discard(task)
-                writer.transport.abort() if self._stopping else writer.close()
+                if self._stopping:
+                    writer.transport.abort()
+                else:
+                    writer.close()
 
         try:
             server = await asyncio.start_server(connected, "127.0.0.1", self._port, backlog=1024)

@@ -9,11 +9,10 @@ from pairsmith.ids import canonical_json
 
 __all__ = ["example_of", "fake_reply"]
 
-_WORDS = (
-    "the a of and to in is it that for on with as this by from be are or an at not which but have one can all you "
-    "answer question because first then however example number simple water time people small large often useful "
-    "reason method result result careful check list word number line code table light sound river city winter"
-).split()
+_TEXT = """the a of and to in is it that for on with as this by from be are or an at not which but have one can all
+you answer question because first then however example number simple water time people small large often useful
+reason method result careful check list word line code table light sound river city winter"""
+_WORDS = tuple(_TEXT.split())
 _SHORTEST, _LONGEST = 8, 60
 _MAX_DEPTH = 8
 

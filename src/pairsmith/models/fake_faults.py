@@ -42,11 +42,12 @@ _FOREVER_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One misbehaviour. `status` and `headers` are for `status`; `seconds` for `slow`, `hang` and `drip`."""
+    """One misbehaviour. `status`, `headers` and `message` are for `status`; `seconds` for `slow`, `hang`, `drip`."""
 
     kind: FaultKind
     status: int = 500
     headers: Mapping[str, str] = field(default_factory=dict)
+    message: str = "fake error"
     seconds: float = _FOREVER_S
 
 
@@ -70,11 +71,11 @@ def storm(share: float, kinds: Sequence[Fault], seed: int = 0) -> Faults:
 
 
 def http_head(
-    status: int, length: int | None, kind: str = "application/json", headers: Mapping[str, str] = {}
-) -> bytes:  # noqa: B006
-    """The first lines of an HTTP/1.1 answer."""
+    status: int, length: int | None, kind: str = "application/json", headers: Mapping[str, str] | None = None
+) -> bytes:
+    """The first lines of an HTTP/1.1 answer; without a length the body comes in chunks."""
     lines = [f"HTTP/1.1 {status} Fake", f"Content-Type: {kind}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
@@ -103,7 +104,7 @@ def _spoilt(fault: Fault, answer: Mapping[str, Any], body: bytes) -> tuple[bytes
     """The bytes of a spoilt answer, and whether they are a whole HTTP message."""
     half = body[: len(body) // 2]
     if fault.kind == "status":
-        error = json.dumps({"error": {"message": f"fake error {fault.status}", "type": "fake"}}).encode("ascii")
+        error = json.dumps({"error": {"message": fault.message, "type": "fake"}}).encode("ascii")
         return http_head(fault.status, len(error), headers=fault.headers) + error, True
     if fault.kind == "redirect":
         return http_head(307, 0, headers={"Location": "http://other.invalid/v1/chat/completions"}), True

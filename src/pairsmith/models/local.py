@@ -113,7 +113,7 @@ class LocalChatModel:
                 self._idle.append(worker)
         error = reply.get("error")
         if error is not None:
-            raise ModelError(f"models.{self.name}: {_explain(error)}")
+            raise ModelError(_explain(error))
         choice = reply["choices"][0]
         usage = {key: reply["usage"][key] for key in ("prompt_tokens", "completion_tokens")}
         return Completion(choice["message"].get("content") or "", choice["finish_reason"] or "", usage, engine)
@@ -174,7 +174,7 @@ class _Worker:
         with self._lock:
             if self._closed:
                 raise ModelUnavailable(f"models.{self._name}: closed while a request was waiting")
-            self._said = tempfile.TemporaryFile()
+            self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
             self._process = process = subprocess.Popen(
                 [sys.executable, "-P", str(_WORKER)],
                 stdin=subprocess.PIPE,

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -30,12 +30,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """An attempt to be made again. `unusable`: the server answered, but what it sent is no answer."""
+    """An attempt to be made again.
+
+    `unusable`: the server answered, but what it sent is no answer. `counted`: it uses up one of the attempts.
+    """
 
     cause: str
     unusable: bool = False
     busy: bool = False
     retry_after: float | None = None
+    counted: bool = True
 
 
 class OpenAIChatModel:
@@ -104,31 +108,17 @@ class OpenAIChatModel:
     async def complete(self, request: ChatRequest) -> Completion:
         """Draw one sample. See `ChatModel.complete`."""
         body = json.dumps({"model": self._model, **chat_payload(request)}).encode("ascii")
-        failures = 0
+        tries = failures = 0
         while True:
-            successes = self._circuit.successes
-            probe = await self._circuit.admit()
-            try:
-                outcome = await self._attempt(body)
-            except ModelError:
-                self._circuit.succeeded()
-                raise
-            except BaseException:
-                self._circuit.abandoned(probe)
-                raise
+            outcome = await self._attempt(body)
             if isinstance(outcome, Completion):
-                self._circuit.succeeded()
                 return outcome
-            if outcome.busy:
-                self._circuit.abandoned(probe)
-                failures += successes == self._circuit.successes  # others get through: it is a matter of waiting
-            else:
-                self._circuit.failed(probe, self._message(outcome.cause))
-                failures += not probe
+            tries += 1
+            failures += outcome.counted
             if failures >= self._policy.attempts:
-                kind = ModelError if outcome.unusable else ModelUnavailable
-                raise kind(self._message(f"{outcome.cause}; gave up after {failures} attempts"))
-            await self._wait(outcome, failures)
+                cause = f"{outcome.cause}; gave up after {tries} attempts"
+                raise ModelError(cause) if outcome.unusable else ModelUnavailable(self._message(cause))
+            await self._wait(outcome, tries)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -136,15 +126,36 @@ class OpenAIChatModel:
             await self._client.aclose()
         self._client = None
 
-    async def _wait(self, failure: _Failure, failures: int) -> None:
+    async def _wait(self, failure: _Failure, tries: int) -> None:
         """A server that says it is busy is left alone by all requests, after other failures only this one waits."""
-        backoff = self._policy.backoff_s(max(failures, 1))
+        backoff = self._policy.backoff_s(tries)
         if failure.busy or failure.retry_after is not None:
             self._circuit.slow_down(backoff if failure.retry_after is None else failure.retry_after)
         else:
             await asyncio.sleep(backoff)
 
     async def _attempt(self, body: bytes) -> Completion | _Failure:
+        """Ask once, when the circuit lets us, and let all other requests learn from it."""
+        probe = await self._circuit.admit()
+        try:
+            outcome = await self._post(body)
+        except ModelError:
+            self._circuit.succeeded()
+            raise
+        except BaseException:
+            self._circuit.abandoned(probe)
+            raise
+        if isinstance(outcome, Completion):
+            self._circuit.succeeded()
+            return outcome
+        if outcome.busy:
+            self._circuit.abandoned(probe)
+            # Until then others may be getting through: it is a matter of waiting.
+            return replace(outcome, counted=self._circuit.idle_s() > self._timeout_s)
+        self._circuit.failed(probe, self._message(outcome.cause))
+        return replace(outcome, counted=not probe)
+
+    async def _post(self, body: bytes) -> Completion | _Failure:
         """Ask once.
 
         Raises:
@@ -199,7 +210,7 @@ class OpenAIChatModel:
         self._refusals += 1
         if not self._answered and self._refusals >= REFUSALS_BEFORE_GIVING_UP:
             raise ModelUnavailable(self._message(f"{cause}; the first {self._refusals} requests were all refused"))
-        raise ModelError(self._message(cause))
+        raise ModelError(cause)
 
     def _open_client(self) -> httpx.AsyncClient:
         """The client of the running event loop: connections cannot move from one loop to another."""

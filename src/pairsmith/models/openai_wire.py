@@ -62,8 +62,8 @@ def parse_answer(raw: bytes) -> Answer | str:
         text=content,
         finish_reason=finish_reason,
         usage=_token_counts(whole.get("usage")),
-        model=_text(whole.get("model")),
-        fingerprint=_text(whole.get("system_fingerprint")),
+        model=_name(whole.get("model")),
+        fingerprint=_name(whole.get("system_fingerprint")),
     )
 
 
@@ -75,5 +75,6 @@ def _token_counts(usage: Any) -> dict[str, int]:
     return {key: usage[key] for key in wanted if type(usage.get(key)) is int and usage[key] >= 0}
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _name(value: Any) -> str:
+    """A name the server gives, or nothing if it is none."""
+    return value if isinstance(value, str) and value.isprintable() else ""

@@ -17,9 +17,9 @@ __all__ = ["Circuit", "RetryPolicy", "retry_after_s"]
 class RetryPolicy:
     """How patient a client is.
 
-    `attempts` per request; waits double from `base_s` up to `cap_s`; a server that asks for more than
-    `retry_after_cap_s` does not get it. After `trip_after` failures in a row on all requests together, one request
-    at a time probes the server, `attempts` times at most.
+    `attempts` per request, 429 not counted while others get through; waits double from `base_s` up to `cap_s`; a
+    server that asks for more than `retry_after_cap_s` does not get it. After `trip_after` failures in a row on all
+    requests together, one request at a time probes the server, `attempts` times at most.
     """
 
     attempts: int = 6
@@ -72,7 +72,7 @@ class Circuit:
         self._probing = False
         self._probes = 0
         self._given_up = ""
-        self.successes = 0
+        self._answered_at = 0.0
 
     async def admit(self) -> bool:
         """Wait until asking makes sense. True: this attempt is a probe, and its report decides for all.
@@ -80,6 +80,7 @@ class Circuit:
         Raises:
             ModelUnavailable: every probe failed.
         """
+        self._answered_at = self._answered_at or time.monotonic()
         while True:
             if self._given_up:
                 raise ModelUnavailable(self._given_up)
@@ -98,9 +99,13 @@ class Circuit:
         """No request starts before `seconds` from now."""
         self._not_before = max(self._not_before, time.monotonic() + seconds)
 
+    def idle_s(self) -> float:
+        """Seconds since the server last answered anyone; before its first answer, since the first request."""
+        return time.monotonic() - self._answered_at
+
     def succeeded(self) -> None:
         """The server answered, if only to refuse."""
-        self.successes += 1
+        self._answered_at = time.monotonic()
         self._in_a_row = self._probes = 0
         self._open = self._probing = False
 
