@@ -290,7 +290,7 @@ from pairsmith.stages.generate import generate
 
 async def main(path, base_url):
     policy = RetryPolicy(attempts=30, base_s=0.001, cap_s=0.02, trip_after=50)
-    model = OpenAIChatModel("m", base_url, "fake", slots=8, timeout_s=1, policy=policy)
+    model = OpenAIChatModel("m", base_url, "fake", slots=8, timeout_s=30, policy=policy)
     with Ledger.open(Path(path)) as ledger:
         await generate(GenerateConfig(models=("m",), n=3), ledger, {"m": model}, seed=7)
 
@@ -341,10 +341,16 @@ def test_killed_in_a_storm_and_run_again_is_one_clean_run(ledger: Ledger, tmp_pa
 def test_a_storm_loses_nothing_and_repeats_nothing(ledger: Ledger, tmp_path: Path):
     given = prompts(40)
     ledger.append(given)
-    faults = (*STORM_FAULTS, Fault("hang"), Fault("wrong_length"), Fault("null_content"), Fault("invalid_json"))
+    faults = (
+        *STORM_FAULTS,
+        Fault("hang", seconds=0.1),
+        Fault("wrong_length"),
+        Fault("null_content"),
+        Fault("invalid_json"),
+    )
     patient = RetryPolicy(attempts=30, base_s=0.001, cap_s=0.02, retry_after_cap_s=0.05, trip_after=50)
     with FakeServer(faults=storm(0.3, faults, seed=3)) as server:
-        progress = run(ledger, server, policy=patient, timeout_s=0.3, slots=32)
+        progress = run(ledger, server, policy=patient, timeout_s=30, slots=32)
     assert (progress.new, progress.failed) == (120, 0)
     assert set(server.answered.values()) == {1}
     assert len(server.answered) == 120
