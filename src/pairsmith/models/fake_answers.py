@@ -1,0 +1,53 @@
+"""What the fake server says: texts that look like language, decided by the request alone."""
+
+import hashlib
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from pairsmith.ids import canonical_json
+
+__all__ = ["example_of", "fake_reply"]
+
+_TEXT = """the a of and to in is it that for on with as this by from be are or an at not which but have one can all
+you answer question because first then however example number simple water time people small large often useful
+reason method result careful check list word line code table light sound river city winter"""
+_WORDS = tuple(_TEXT.split())
+_SHORTEST, _LONGEST = 8, 60
+_MAX_DEPTH = 8
+
+
+def fake_reply(body: Mapping[str, Any]) -> str:
+    """A text that depends on messages and seed alone; JSON of the wanted shape if the request names a schema."""
+    digest = hashlib.sha256(canonical_json([body.get("messages"), body.get("seed")]).encode("utf-8")).hexdigest()
+    rng = random.Random(digest)
+    wanted = body.get("response_format")
+    if isinstance(wanted, Mapping) and wanted.get("type") == "json_schema":
+        return canonical_json(example_of(wanted["json_schema"]["schema"], rng))
+    words = rng.choices(_WORDS, k=rng.randint(_SHORTEST, _LONGEST))
+    return f"{' '.join(words).capitalize()}."
+
+
+def example_of(schema: Mapping[str, Any], rng: random.Random, depth: int = 0) -> Any:
+    """A value that fits a JSON schema made of enum, const, anyOf, object, array, string, number, integer, boolean."""
+    if depth > _MAX_DEPTH:
+        return None
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return rng.choice(list(schema["enum"]))
+    if "anyOf" in schema:
+        return example_of(rng.choice(list(schema["anyOf"])), rng, depth + 1)
+    kind = schema.get("type", "string")
+    if kind == "object":
+        properties = schema.get("properties", {})
+        return {key: example_of(each, rng, depth + 1) for key, each in properties.items()}
+    if kind == "array":
+        length = max(int(schema.get("minItems", 1)), 1)
+        return [example_of(schema.get("items", {}), rng, depth + 1) for _ in range(length)]
+    if kind in {"number", "integer"}:
+        low, high = schema.get("minimum", 0), schema.get("maximum", 10)
+        return rng.randint(int(low), int(high)) if kind == "integer" else rng.uniform(low, high)
+    if kind == "boolean":
+        return rng.random() < 0.5
+    return " ".join(rng.choices(_WORDS, k=6)) if kind == "string" else None

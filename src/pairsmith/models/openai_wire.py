@@ -1,0 +1,80 @@
+"""The OpenAI chat protocol as bytes: what is sent, and what an answer must look like to be believed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pairsmith.models.protocols import ChatRequest
+
+__all__ = ["Answer", "chat_payload", "parse_answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The parts of an answer that are kept; `model` and `fingerprint` are empty where the server says nothing."""
+
+    text: str
+    finish_reason: str
+    usage: Mapping[str, int]
+    model: str
+    fingerprint: str
+
+
+def chat_payload(request: ChatRequest) -> dict[str, Any]:
+    """The body of a request, all but the name of the model."""
+    payload: dict[str, Any] = {
+        "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_tokens": request.max_tokens,
+        "seed": request.seed,
+    }
+    if request.json_schema is not None:
+        schema = {"name": "answer", "strict": True, "schema": dict(request.json_schema)}
+        payload["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return payload
+
+
+def parse_answer(raw: bytes) -> Answer | str:
+    """The answer, or what is wrong with it.
+
+    A filtered answer may come without content; it is an answer with an empty text.
+    """
+    try:
+        whole = json.loads(raw)
+    except (ValueError, RecursionError):
+        return "the answer is not JSON" if raw.strip() else "the answer is empty"
+    if not isinstance(whole, dict):
+        return "the answer is not a JSON object"
+    choices = whole.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        return "the answer has no choices[0].message"
+    finish_reason = choice.get("finish_reason") or ""
+    content = message.get("content")
+    if content is None and finish_reason == "content_filter":
+        content = ""
+    if not isinstance(content, str) or not isinstance(finish_reason, str):
+        return "the answer's content is not a text"
+    return Answer(
+        text=content,
+        finish_reason=finish_reason,
+        usage=_token_counts(whole.get("usage")),
+        model=_name(whole.get("model")),
+        fingerprint=_name(whole.get("system_fingerprint")),
+    )
+
+
+def _token_counts(usage: Any) -> dict[str, int]:
+    """The counts a server reports; what is not a whole number of tokens is left out."""
+    if not isinstance(usage, dict):
+        return {}
+    wanted = ("prompt_tokens", "completion_tokens")
+    return {key: usage[key] for key in wanted if type(usage.get(key)) is int and usage[key] >= 0}
+
+
+def _name(value: Any) -> str:
+    """A name the server gives, or nothing if it is none."""
+    return value if isinstance(value, str) and value.isprintable() else ""
