@@ -30,7 +30,14 @@ def render() -> str:
 def _section(title: str, model: type[BaseModel], parts: list[str]) -> None:
     nested: list[tuple[str, type[BaseModel]]] = []
     prefix = "" if model is Config else f"{title}."
-    parts += [f"## {title}", "", (model.__doc__ or "").strip(), "", "| key | type | default | meaning |", "|---|---|---|---|"]
+    parts += [
+        f"## {title}",
+        "",
+        (model.__doc__ or "").strip(),
+        "",
+        "| key | type | default | meaning |",
+        "|---|---|---|---|",
+    ]
     for name, field in model.model_fields.items():
         key = field.alias or name
         inner = _model_in(field.annotation)
@@ -50,7 +57,12 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def _type(field: FieldInfo) -> str:
     text = str(field.annotation) if get_args(field.annotation) else getattr(field.annotation, "__name__", "")
-    for long, short in (("typing.", ""), ("pairsmith.config.schema.", ""), ("Literal", "one of "), ("NoneType", "None")):
+    for long, short in (
+        ("typing.", ""),
+        ("pairsmith.config.schema.", ""),
+        ("Literal", "one of "),
+        ("NoneType", "None"),
+    ):
         text = text.replace(long, short)
     bounds = [str(each) for each in field.metadata if type(each).__name__ in {"Ge", "Gt", "Le", "Lt"}]
     signs = {"Ge(ge=": ">= ", "Gt(gt=": "> ", "Le(le=": "<= ", "Lt(lt=": "< "}

@@ -34,7 +34,7 @@ app.add_typer(configuration.app, name="config")
 @app.callback()
 def main(
     context: typer.Context,
-    directory: Annotated[Path, typer.Option("-C", "--directory", metavar="DIR", help="The project folder.")] = Path("."),
+    directory: Annotated[Path, typer.Option("-C", "--directory", metavar="DIR", help="The project folder.")] = Path(),
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key, e.g. gate.min_pairs=100."),
@@ -78,7 +78,7 @@ class _Terminated(BaseException):
     """SIGTERM: unwinds like Ctrl-C, so that work in flight is stored, and ends with its own exit code."""
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
     raise _Terminated
 
 

@@ -16,6 +16,7 @@ from pairsmith.records import Progress
 
 __all__ = ["Output"]
 
+WIDTH_OF_FILES = 160  # for tables when nobody says how wide the page is
 _STATE_STYLE = {"pass": "green", "fail": "bold red", "not_evaluated": "yellow"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -25,8 +26,10 @@ class Output:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._out = Console(highlight=False, soft_wrap=True)
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._out = Console(highlight=False)
+        self._err = Console(stderr=True, highlight=False)
+        if not self._out.is_terminal:
+            self._out.width = WIDTH_OF_FILES
 
     def document(self, value: Mapping[str, Any]) -> None:
         """Print the JSON document, if that was asked for."""
@@ -36,12 +39,12 @@ class Output:
     def line(self, text: str = "", style: str = "") -> None:
         """One line for a person."""
         if self._talks:
-            self._out.print(escape(_printable(text)), style=style or None)
+            self._out.print(escape(_printable(text)), style=style or None, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """A remark on standard error, shown with `-v`."""
         if self._settings.verbosity > 0:
-            self._err.print(escape(_printable(text)), style="dim")
+            self._err.print(escape(_printable(text)), style="dim", soft_wrap=True)
 
     def table(self, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         """A small table for a person."""
@@ -87,7 +90,7 @@ class Output:
     def bar(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """A progress bar on standard error while the block runs; call what it yields with (done, total)."""
         if not (self._talks and self._err.is_terminal):
-            yield lambda done, total: None
+            yield lambda *_: None
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

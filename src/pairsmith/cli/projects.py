@@ -100,7 +100,7 @@ def status(context: typer.Context) -> None:
         found = standing(settings.project, config, ledger)
     output.document(found)
     output.line(f"{config.name}: {found['position']:,} facts in {settings.project / 'ledger.sqlite'}")
-    rows = [(kind, f"{count:,}") for kind, count in found["facts"].items()]
+    rows: list[tuple[str, ...]] = [(kind, f"{count:,}") for kind, count in found["facts"].items()]
     output.table("Facts", ("kind", "count"), rows)
     output.table("Left to do", ("stage", "work"), [(stage, text) for stage, text in found["left"].items()])
     if found["build"] is None:
@@ -149,10 +149,8 @@ def _run(settings: Settings, *, stop_at_gate: bool = True) -> None:
 
     output = Output(settings)
     config = settings.config()
-    done: list[Any] = []
     with settings.ledger() as ledger:
-        for stage in COLLECTING:
-            done.append(asdict(collecting(stage, settings.project, config, ledger, output)))
+        done = [asdict(collecting(stage, settings.project, config, ledger, output)) for stage in COLLECTING]
         made, new = make_build(settings.project, config, ledger)
     verdict = made.read_json("gate.json")
     output.document({"stages": done, "build": str(made.path), "new": new, "gate": verdict})

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pairsmith.cli.output import Output
     from pairsmith.config import Config
     from pairsmith.ledger import Ledger
-    from pairsmith.records import Progress
+    from pairsmith.records import Outcome, Progress
 
 __all__ = ["collecting", "register"]
 
@@ -82,9 +82,7 @@ def export(
         output.line(f"          {path}")
 
 
-def collecting(
-    stage: str, project: Path, config: "Config", ledger: "Ledger", output: "Output"
-) -> "Progress":
+def collecting(stage: str, project: Path, config: "Config", ledger: "Ledger", output: "Output") -> "Progress":
     """Run one collecting stage with a progress bar and say what it did."""
     from pairsmith.pipeline import collecting as pipeline
 
@@ -112,7 +110,12 @@ def _derive(settings: Settings, stage: str) -> None:
     config = settings.config()
     with settings.ledger() as ledger:
         derived, _ = derive_now(settings.project, config, ledger)
-    outcome = {"resolve": derived.resolved, "validate": derived.validated, "split": derived.split}[stage]
+    outcomes: Mapping[str, Outcome[Any]] = {
+        "resolve": derived.resolved,
+        "validate": derived.validated,
+        "split": derived.split,
+    }
+    outcome = outcomes[stage]
     dropped: dict[str, int] = {}
     for each in outcome.dropped:
         dropped[each.reason] = dropped.get(each.reason, 0) + 1

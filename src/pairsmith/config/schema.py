@@ -99,6 +99,8 @@ class AnnotatorConfig(Section):
     """Name in the records; by default made from kind and model."""
     model: str = ""
     """For `judge`: a name from `models`. For `scorer`: `surface-v0`, the scorer that ships with Pairsmith."""
+    prompts: Literal["all", "checked", "unchecked"] = "all"
+    """Which prompts it is asked about: `checked` are those that carry checks for the verifier."""
     criteria: tuple[Criterion, ...] = ("helpfulness", "harmlessness", "honesty")
     """What a judge is asked to weigh."""
     min_confidence: Annotated[float, Field(ge=0.5, le=1.0)] = 0.6
@@ -144,6 +146,8 @@ class ValidateConfig(Section):
     """Words per n-gram when looking for benchmark items."""
     coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
     """A pair is contaminated when more than this share of an item's words lies in shared n-grams."""
+    unmeasured: Literal["keep", "drop"] = "keep"
+    """What happens to pairs whose gap nobody measured (see `gap_kind`): `drop` leaves them out."""
     min_level: Literal["poor", "marginal", "good", "excellent"] = "marginal"
     """Pairs of a lower level of the quality matrix are dropped; levels that could not be measured are kept."""
 

@@ -1,7 +1,7 @@
 """From a line of the configuration to an annotator."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 from pairsmith.config import AnnotatorConfig
 from pairsmith.errors import ConfigError
@@ -10,6 +10,7 @@ from pairsmith.models.plugins import load_object
 from pairsmith.models.protocols import Annotator, ChatModel, Scorer
 from pairsmith.models.scorers import SURFACE_V0, ScorerAnnotator, SurfaceScorer
 from pairsmith.models.verifier import Verifier
+from pairsmith.records import Annotation, Candidate, Comparison, Prompt, Score
 
 __all__ = ["open_annotator"]
 
@@ -37,6 +38,38 @@ def open_annotator(
     Raises:
         ConfigError: if the kind, its model or an option is not known, or your class is not an annotator or scorer.
     """
+    annotator = _open(config, models, seed, guideline, guideline_text)
+    return annotator if config.prompts == "all" else SomePrompts(annotator, config.prompts)
+
+
+class SomePrompts:
+    """An annotator that is asked only about prompts with checks, or only about prompts without."""
+
+    def __init__(self, annotator: Annotator, prompts: Literal["checked", "unchecked"]) -> None:
+        self._annotator = annotator
+        self._checked = prompts == "checked"
+        self.name = annotator.name
+        self.guideline = annotator.guideline
+
+    def wants(self, prompt: Prompt) -> bool:
+        """Whether the prompt is one of those, and the annotator can judge it."""
+        return bool(prompt.checks) is self._checked and self._annotator.wants(prompt)
+
+    async def annotate(
+        self, prompt: Prompt, comparison: Comparison, a: Candidate, b: Candidate
+    ) -> tuple[Sequence[Annotation], Sequence[Score]]:
+        """What the annotator says."""
+        return await self._annotator.annotate(prompt, comparison, a, b)
+
+    def describe(self) -> dict[str, Any]:
+        """What the annotator says about itself, if it does."""
+        describe = getattr(self._annotator, "describe", None)
+        return dict(describe()) if describe else {"name": self.name}
+
+
+def _open(
+    config: AnnotatorConfig, models: Mapping[str, ChatModel], seed: int, guideline: str, guideline_text: str
+) -> Annotator:
     if config.kind == "verifier":
         _take_options(config, {})
         return Verifier(config.name or "verifier")

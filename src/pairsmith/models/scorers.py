@@ -66,9 +66,13 @@ class SurfaceScorer:
 
     def provenance(self) -> dict[str, Any]:
         """What every vote carries."""
+        accuracy = self._fitted["measured"]["accuracy"]
         return {
             "calibrated": False,
-            "measured_accuracy": self._fitted["measured"]["accuracy"]["value"],
+            "measured_accuracy": accuracy["value"],
+            "measured_interval": accuracy["interval"],
+            "measured_n": accuracy["n"],
+            "measured_on": self._fitted["data"],
             "demonstration": True,
         }
 

@@ -11,12 +11,12 @@ from pairsmith.models.loading import open_chat_model
 from pairsmith.models.protocols import Annotator, ChatModel
 from pairsmith.pipeline.guidelines import guideline
 from pairsmith.pipeline.intake import intake
-from pairsmith.records import Progress
+from pairsmith.records import Annotation, Comparison, Progress
 from pairsmith.stages.annotate import annotate
-from pairsmith.stages.collect import collect
-from pairsmith.stages.generate import generate
+from pairsmith.stages.collect import collect, unread_files
+from pairsmith.stages.generate import generate, samples_missing
 
-__all__ = ["Notify", "run_annotate", "run_collect", "run_generate"]
+__all__ = ["Notify", "left_to_do", "run_annotate", "run_collect", "run_generate"]
 
 Notify = Callable[[int, int], None]
 """Called with (done, total) as work goes on."""
@@ -27,16 +27,16 @@ async def run_collect(project: Path, config: Config, ledger: Ledger, notify: Not
     return await collect(config.collect, ledger, project=project, transform=intake(project, config), notify=notify)
 
 
-async def run_generate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
+async def run_generate(_project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Draw the samples that are missing."""
-    async with _models(config, config.generate.models, project) as models:
+    async with _models(config, config.generate.models) as models:
         return await generate(config.generate, ledger, models, seed=config.seed, notify=notify)
 
 
 async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Compare what is not compared yet and ask for the votes that are missing."""
     judges = [each.model for each in config.annotate.annotators if each.kind == "judge"]
-    async with _models(config, judges, project) as models:
+    async with _models(config, judges) as models:
         version, text = guideline(project)
         annotators: list[Annotator] = [
             open_annotator(each, models, seed=config.seed, guideline=version, guideline_text=text)
@@ -48,8 +48,21 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
         )
 
 
+def left_to_do(project: Path, config: Config, ledger: Ledger) -> dict[str, str]:
+    """What each collecting stage would still do, in words; no model is opened for it."""
+    unread = unread_files(config.collect, ledger, project)
+    samples = samples_missing(config.generate, ledger, seed=config.seed)
+    voted = {annotation.comparison_id for annotation in ledger.read(Annotation)}
+    unvoted = len(ledger.ids(Comparison) - voted)
+    return {
+        "collect": f"{len(unread)} files to read: {', '.join(unread)}" if unread else "nothing",
+        "generate": f"{samples:,} candidates to draw" if samples else "nothing",
+        "annotate": f"{unvoted:,} comparisons have no vote" if unvoted else "nothing",
+    }
+
+
 @asynccontextmanager
-async def _models(config: Config, names: Sequence[str], project: Path) -> AsyncIterator[dict[str, ChatModel]]:
+async def _models(config: Config, names: Sequence[str]) -> AsyncIterator[dict[str, ChatModel]]:
     async with AsyncExitStack() as stack:
         models: dict[str, ChatModel] = {}
         for name in dict.fromkeys(names):

@@ -14,7 +14,7 @@ MIN_GAP_COVERAGE = 0.95  # share of pairs whose gap must be measured before thei
 REMEDIES: Mapping[str, str] = {
     "gap": "generate more diverse candidates (higher temperature, other models), sharpen the guidelines and annotate "
     "again, or keep only pairs of a higher level with validate.min_level",
-    "gap_not_evaluated": "let people or a judge vote on the pairs, at least two votes each (annotate.annotators)",
+    "gap_not_evaluated": "let people or a judge vote on the pairs, at least two votes each (annotate.annotators), or leave those pairs out with validate.unmeasured: drop",
     "pairs": "collect more prompts and annotate them, or generate more candidates per prompt (generate.n)",
     "decontamination": "remove the contaminated pairs: set validate.contaminated to drop and build again",
     "decontamination_not_evaluated": "name the evaluation files in validate.benchmarks, or put them into benchmarks/",
@@ -55,7 +55,9 @@ def _gap(threshold: float, gap: Mapping[str, Any], total: int) -> Criterion:
         reason = "no pair has two votes, and the gap of a single vote is 1 whatever the responses are"
     elif value is not None and gap["single_vote"] and gap["multi_vote"]["mean"] is not None:
         # A single vote makes a gap of 1 by construction: such pairs must not carry the others over the bar.
-        reason = f"{gap['single_vote']} pairs rest on one vote; the mean of the others is {gap['multi_vote']['mean']:.3f}"
+        reason = (
+            f"{gap['single_vote']} pairs rest on one vote; the mean of the others is {gap['multi_vote']['mean']:.3f}"
+        )
         state = _state(min(value, gap["multi_vote"]["mean"]), threshold)
     remedy = _remedy("gap", state)
     return Criterion("gap", value, threshold, state, remedy, gap["interval"], gap["n"], reason)

@@ -16,9 +16,11 @@ from pairsmith.stages.validate import VALIDATE_REASONS
 __all__ = ["REASON_TEXTS", "summarise"]
 
 SAMPLES = 20
+_MEASURED = ("demonstration", "measured_")
 
 REASON_TEXTS: Mapping[str, str] = {
     **COLLECT_REASONS,
+    "unsafe_request": "the prompt asks for harm, as far as rules can tell (collect.unsafe: drop)",
     "failed": "the model gave no usable answer; the error is stored with the candidate",
     **RESOLVE_REASONS,
     **VALIDATE_REASONS,
@@ -56,6 +58,7 @@ def summarise(
         "funnel": funnel,
         "reason_texts": {reason: REASON_TEXTS[reason] for reason in sorted(reasons)},
         **resolved.metrics,
+        "annotators": [{**each, "measured": _measured(facts, each["name"])} for each in resolved.metrics["annotators"]],
         **validated.metrics,
         **parts.metrics,
         **exported.metrics,
@@ -105,12 +108,21 @@ def _generation(facts: Facts) -> dict[str, Any]:
                 "candidates": len(candidates),
                 "failed": sum(bool(each.error) for each in candidates),
                 "tokens": sum(each.usage.get("completion_tokens", 0) for each in candidates),
-                "finish_reasons": _counts(each.finish_reason or "not recorded" for each in candidates if not each.error),
+                "finish_reasons": _counts(
+                    each.finish_reason or "not recorded" for each in candidates if not each.error
+                ),
                 "engine": _common([each.engine for each in candidates]),
             }
             for (model, origin), candidates in sorted(by_model.items())
         ]
     }
+
+
+def _measured(facts: Facts, annotator: str) -> dict[str, Any]:
+    """How often an annotator was right where that was measured, as its votes say; empty if they do not."""
+    vote = next((each for each in facts.annotations if each.annotator == annotator and each.criteria), None)
+    criteria = vote.criteria if vote else {}
+    return {key: criteria[key] for key in sorted(criteria) if key.startswith(_MEASURED)}
 
 
 def _common(engines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -244,6 +244,8 @@ async def _vote(
 
 def _progress(tallies: Sequence[_Tally], comparisons: Mapping[str, int]) -> Progress:
     notes = [note for tally in tallies for note in tally.notes()]
+    if not tallies:
+        notes.append("annotate.annotators is empty: only votes that came with a source count")
     if comparisons["not_drawn"]:
         notes.append(
             f"{comparisons['not_drawn']} possible comparisons were not drawn (annotate.max_per_prompt); "

@@ -24,7 +24,7 @@ from pairsmith.formats.sources import SourceFile, find_files
 from pairsmith.ledger import Ledger, lease
 from pairsmith.records import Fact, Intake, Progress, Rejected
 
-__all__ = ["collect"]
+__all__ = ["collect", "unread_files"]
 
 BATCH_ROWS = 500
 HEAD_ROWS = 200
@@ -100,6 +100,17 @@ async def collect(
             if reading.intake_id not in done:  # the same file may be named twice
                 done[reading.intake_id] = await _read(reading, ledger, project, transform, meter)
         return _progress(cfg, readings, known, done)
+
+
+def unread_files(cfg: CollectConfig, ledger: Ledger, project: Path) -> list[str]:
+    """The names of the files `collect` would read.
+
+    Raises:
+        InputError: if a file cannot be used as a whole.
+    """
+    known = ledger.ids(Intake)
+    readings = [_begin(file, cfg) for file in find_files(cfg.sources, project)]
+    return [reading.file.name for reading in readings if reading.intake_id not in known]
 
 
 def _begin(file: SourceFile, cfg: CollectConfig) -> _Reading:

@@ -19,7 +19,7 @@ from pairsmith.ledger import Appended, Committer, Ledger, lease
 from pairsmith.models.protocols import ChatModel, ChatRequest
 from pairsmith.records import Candidate, Message, Progress, Prompt
 
-__all__ = ["generate"]
+__all__ = ["generate", "samples_missing"]
 
 STAGE = "generate"
 BACKLOG = 256
@@ -69,6 +69,12 @@ async def generate(
         tally = _Tally(plan.wanted, plan.present, notify)
         await _draw_all(plan, ledger, models, tally)
     return tally.progress()
+
+
+def samples_missing(cfg: GenerateConfig, ledger: Ledger, *, seed: int) -> int:
+    """How many samples `generate` would draw."""
+    plan = _plan(cfg, ledger, seed)
+    return plan.wanted - plan.present
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,8 +244,9 @@ def _gap(case: _Case, winner: Side) -> tuple[float | None, str]:
                 behind = labels["a"] + labels["b"] - ahead
                 return votes_gap(ahead, behind, labels.total() - ahead - behind), "votes"
         elif strengths := _signed_strengths(votes, winner):
-            calibrated = kind == "verifier" or all(vote.criteria.get("calibrated") is True for vote in votes)
-            return math.fsum(strengths) / len(strengths), kind if calibrated else f"{kind}_uncalibrated"
+            if kind == "reward" and not all(vote.criteria.get("calibrated") is True for vote in votes):
+                return None, "reward_uncalibrated"  # a score that was never compared with labels measures nothing
+            return math.fsum(strengths) / len(strengths), kind
     return None, "not_evaluated"
 
 
