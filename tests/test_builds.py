@@ -72,7 +72,7 @@ def test_an_interrupted_build_is_never_seen_and_is_cleaned_up(tmp_path, monkeypa
 
 def test_a_place_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path):
     (tmp_path / "builds").write_text("a file where the folder should be")
-    with pytest.raises(BuildError, match="cannot be written .* then build again"):
+    with pytest.raises(BuildError, match=r"cannot be written .* then build again"):
         write_build(tmp_path, FILES, origin("a"))
 
 

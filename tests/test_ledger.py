@@ -102,7 +102,7 @@ def test_group_commit_stores_everything_in_the_order_given(ledger):
 
 def test_group_commit_hands_on_what_stopped_it(ledger):
     broken = Prompt.of([Message("user", "x")], category=object())
-    with pytest.raises(Exception, match="object"), ledger.committer() as committer:  # noqa: PT012
+    with pytest.raises(Exception, match="object"), ledger.committer() as committer:
         future = committer.add(broken)
         future.exception(timeout=5)
         committer.add(PROMPT)

@@ -14,7 +14,8 @@ MIN_GAP_COVERAGE = 0.95  # share of pairs whose gap must be measured before thei
 REMEDIES: Mapping[str, str] = {
     "gap": "generate more diverse candidates (higher temperature, other models), sharpen the guidelines and annotate "
     "again, or keep only pairs of a higher level with validate.min_level",
-    "gap_not_evaluated": "let people or a judge vote on the pairs, at least two votes each (annotate.annotators), or leave those pairs out with validate.unmeasured: drop",
+    "gap_not_evaluated": "let people or a judge vote on the pairs, at least two votes each (annotate.annotators), or "
+    "leave the pairs that nobody measured out: validate.unmeasured: drop",
     "pairs": "collect more prompts and annotate them, or generate more candidates per prompt (generate.n)",
     "decontamination": "remove the contaminated pairs: set validate.contaminated to drop and build again",
     "decontamination_not_evaluated": "name the evaluation files in validate.benchmarks, or put them into benchmarks/",
