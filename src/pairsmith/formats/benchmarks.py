@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pairsmith.errors import InputError
-from pairsmith.formats.files import read_rows, sha256_of
+from pairsmith.formats.files import read_rows
+from pairsmith.formats.opening import sha256_of
 from pairsmith.formats.rows import BadRow
 from pairsmith.measures.contamination import PART_SEPARATOR
 from pairsmith.records import Benchmark
