@@ -14,8 +14,9 @@ def make_pair(prompt: Prompt | str, chosen: str, rejected: str, **attributes: An
     """A pair whose id its texts decide; strong unless `attributes` say otherwise."""
     if isinstance(prompt, str):
         prompt = make_prompt(prompt)
-    key = [prompt.id, chosen, rejected, attributes.pop("copy", 0)]
+    key = [prompt.id, ascii(chosen), ascii(rejected), attributes.pop("copy", 0)]  # half surrogates have no id
     evidence: dict[str, Any] = {"gap": 1.0, "gap_kind": "votes", "agreement": 1.0, "votes": {"chosen": 3}}
+    origin = {name: getattr(prompt, name) for name in ("category", "difficulty", "source")}
     return PreferencePair(
         id=content_id("pair", key),
         prompt=prompt.messages,
@@ -23,10 +24,7 @@ def make_pair(prompt: Prompt | str, chosen: str, rejected: str, **attributes: An
         rejected=(Message("assistant", rejected),),
         prompt_id=prompt.id,
         comparison_id=content_id("cmp", key),
-        chosen_id=content_id("cnd", [prompt.id, chosen]),
-        rejected_id=content_id("cnd", [prompt.id, rejected]),
-        category=prompt.category,
-        difficulty=prompt.difficulty,
-        source=prompt.source,
-        **{**evidence, **attributes},
+        chosen_id=content_id("cnd", [prompt.id, ascii(chosen)]),
+        rejected_id=content_id("cnd", [prompt.id, ascii(rejected)]),
+        **{**origin, **evidence, **attributes},
     )

@@ -47,7 +47,7 @@ def varied_texts(seed: int, count: int) -> list[str]:
 def test_against_brute_force(threshold: float) -> None:
     texts = varied_texts(1, 250)
     expected = {(i, j) for i, j in combinations(range(len(texts)), 2) if jaccard(texts[i], texts[j]) >= threshold}
-    assert len(expected) > 50
+    assert len(expected) > 30
     seen = NearDuplicates(threshold)
     found = {(i, j) for j, text in enumerate(texts) for i in seen.neighbours_then_add(text)}
     assert found <= expected, "every neighbour is verified"
@@ -58,11 +58,11 @@ def test_against_brute_force(threshold: float) -> None:
 
 def test_recall_on_real_prompts(shared_data: Path) -> None:
     with gzip.open(shared_data / "prompts" / "banking77_train.csv.gz", "rt", encoding="utf-8") as file:
-        texts = [row["text"] for row in csv.DictReader(file)][:4000]
+        texts = [row["text"] for row in csv.DictReader(file)][:2500]
     seen = NearDuplicates(0.8)
     found = {(i, j) for j, text in enumerate(texts) for i in seen.neighbours_then_add(text)}
     exact = {(i, j) for i, j in cross_pairs(texts, texts, 0.8) if i < j}
-    assert len(exact) > 100
+    assert len(exact) > 50
     assert len(found & exact) >= 0.998 * len(exact)
     assert found <= exact
 
