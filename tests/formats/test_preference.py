@@ -46,8 +46,10 @@ SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
         {"chosen": turns("Why?", "So.", "And?", "good"), "rejected": turns("Why?", "So.", "And?", "poor")},
         LONG,
     ),
-    "implicit prompt in texts": ({"chosen": "Why?\nIt is good", "rejected": "Why?\nIt is poor"}, (
-        [(U, "Why?")], [(A, "It is good")], [(A, "It is poor")])),
+    "implicit prompt in texts": (
+        {"chosen": "Why?\nIt is good", "rejected": "Why?\nIt is poor"},
+        ([(U, "Why?")], [(A, "It is good")], [(A, "It is poor")]),
+    ),
     "implicit prompt in one line, cut at a word": (
         {"chosen": "The sky is blue.", "rejected": "The sky is black."},
         ([(U, "The sky is")], [(A, "blue.")], [(A, "black.")]),

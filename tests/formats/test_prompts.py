@@ -112,7 +112,10 @@ def test_a_chat_log_that_ends_with_the_user_has_no_candidate() -> None:
         ("user: hi", ("wrong_type", "messages")),
         ([{"content": "x"}], ("unknown_role", "messages[0]")),
         ([*turns("a"), {"role": "tool", "content": "x"}], ("tool_calls", "messages[1]")),
-        ([*turns("a"), {"role": "assistant", "content": None, "function_call": {"name": "f"}}], ("tool_calls", "messages[1]")),
+        (
+            [*turns("a"), {"role": "assistant", "content": None, "function_call": {"name": "f"}}],
+            ("tool_calls", "messages[1]"),
+        ),
         ([*turns("a"), {"role": "assistant", "content": None}], ("null_value", "messages[1].content")),
         ([{"role": "user", "content": [{"type": "text", "text": "x"}]}], ("content_parts", "messages[0]")),
         (turns("a", "b")[::-1], ("wrong_role_order", "messages[0]")),
