@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -421,7 +420,7 @@ def test_a_link_out_of_the_project_is_said(tmp_path: Path) -> None:
     write(tmp_path / "outside.jsonl", [{"prompt": "x"}])
     project = tmp_path / "project"
     project.mkdir()
-    os.symlink(tmp_path / "outside.jsonl", project / "a.jsonl")
+    (project / "a.jsonl").symlink_to(tmp_path / "outside.jsonl")
     assert "outside_project 1" in run(project, "a.jsonl").notes[0]
 
 
