@@ -347,7 +347,7 @@ def test_csv_fields_longer_than_the_limit_of_the_standard_library(tmp_path: Path
 def test_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow", exc_type=ImportError)
     parquet = pytest.importorskip("pyarrow.parquet", exc_type=ImportError)
-    rows = [
+    rows: list[dict[str, object]] = [
         {"prompt": [{"role": "user", "content": "x"}], "score": 0.5, "raw": b"12"},
         {"prompt": None, "score": float("nan"), "raw": None},
         {"prompt": None, "score": float("inf"), "raw": None},

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pairsmith.formats.parsers import PARSERS
 from pairsmith.formats.rows import BadRow, Parsed, SourceContext
 from pairsmith.records import Message
 from tests.formats.helpers import bad, good, parse, turns
@@ -222,8 +223,6 @@ def test_plain_rows_have_no_warnings() -> None:
 
 
 def test_bad_rows_from_the_reader_pass_through() -> None:
-    from pairsmith.formats.parsers import PARSERS
-
     unreadable = BadRow(3, "", "invalid_json", "x")
     for parser in PARSERS.values():
         assert list(parser(iter([unreadable]), SourceContext("s"))) == [unreadable]

@@ -166,7 +166,7 @@ def test_the_most_frequent_format_wins() -> None:
 
 
 def test_unknown_fields_and_two_names_for_one_side_stop_before_any_work() -> None:
-    with pytest.raises(InputError, match="line 1: .*bar, foo"):
+    with pytest.raises(InputError, match=r"line 1: .*bar, foo"):
         guess_format(rows_of({"foo": 1, "bar": 2}))
     with pytest.raises(InputError, match="line 2: chosen and chosen_response"):
         guess_format(rows_of({"prompt": "x"}, {"chosen": "a", "chosen_response": "b"}))

@@ -51,7 +51,7 @@ def test_every_code_has_one_sentence() -> None:
 
 def test_the_page_lists_every_format_and_code_with_its_meaning() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    for code, meaning in (REASONS | WARNINGS).items():
-        assert f"| `{code}` | {meaning} |".replace("|im_start|", "\\|im_start\\|") in page.replace("<\\|", "<\\|")
+    for code, meaning in {**REASONS, **WARNINGS}.items():
+        assert f"| `{code}` | {meaning} |" in page
     for name in PARSERS:
         assert f"| `{name}` |" in page

@@ -26,9 +26,8 @@ _REFUSAL = re.compile(
     r"|as an ai)\b",
     re.IGNORECASE,
 )
-_SELF = re.compile(
-    r"\bas an? (?:ai|artificial intelligence|(?:large )?language model)\b|\bI am (?:ChatGPT|Claude|Bard)\b", re.I
-)
+_SELF_PHRASES = ("as an ai", "as a language model", "as a large language model", "i am chatgpt", "i am claude")
+_SELF = re.compile(rf"\b(?:{'|'.join(_SELF_PHRASES)})\b")
 
 
 def advise_prompt(messages: Sequence[Message]) -> tuple[str, ...]:
@@ -43,7 +42,7 @@ def advise_answer(candidate: Candidate) -> tuple[str, ...]:
         return ("not_text_answer",) if candidate.error else ("empty_answer",)
     words = text.split(maxsplit=LOOP_MAX_WORDS)[:LOOP_MAX_WORDS]
     found = {
-        "self_reference": _SELF.search(text) is not None,
+        "self_reference": _speaks_of_itself(text.lower()),
         "cut_off": candidate.finish_reason == "length",
         "unbalanced_code_fence": text.count("```") % 2 == 1,
         "looped_text": _repeated_share(words) > LOOPED_SHARE,
@@ -69,6 +68,11 @@ def _characters(text: str) -> list[str]:
     if not text.isascii() and _BIDI.search(text):
         found.append("bidi_control")
     return found
+
+
+def _speaks_of_itself(lowered: str) -> bool:
+    # the plain search is many times faster than the pattern, and nearly always settles it
+    return any(phrase in lowered for phrase in _SELF_PHRASES) and _SELF.search(lowered) is not None
 
 
 def _repeated_share(words: Sequence[str]) -> float:

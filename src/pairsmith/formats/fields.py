@@ -176,7 +176,7 @@ def prompt_of(messages: tuple[Message, ...], values: Mapping[str, Any], context:
 
 def normal_form(text: str) -> str:
     """`text` without differences of case, spacing, compatibility forms and invisible characters."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
     if not folded.isascii():
         folded = "".join(each for each in folded if unicodedata.category(each) != "Cf")
     return " ".join(folded.split())

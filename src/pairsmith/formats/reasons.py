@@ -94,7 +94,7 @@ WARNINGS: Mapping[str, str] = {
     "unbalanced_code_fence": "An answer opens a code block that it does not close.",
     "looped_text": "More than 30 % of the word 4-grams of an answer are repetitions.",
     "one_word_answer": "An answer is a single word.",
-    "special_tokens": "A text holds tokens of a chat template, such as <|im_start|>.",
+    "special_tokens": "A text holds tokens of a chat template, such as [INST].",
     "bidi_control": "A text holds characters that change the direction of writing.",
 }
 """What is worth knowing about a row that was used."""

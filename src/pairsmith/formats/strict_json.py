@@ -53,7 +53,7 @@ def parse_value(data: bytes) -> Any:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise JsonProblem("invalid_utf8", f"byte 0x{data[error.start]:02x} at offset {error.start}") from None
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_too_deep(data):
         raise JsonProblem("nested_too_deep", f"more than {MAX_DEPTH} levels")
     try:
         value = _DECODER.decode(text)
@@ -80,12 +80,13 @@ def _explain(error: json.JSONDecodeError) -> JsonProblem:
     return JsonProblem("invalid_json", f"{error.msg} at column {at + 1}{hint}")
 
 
-def _depth(data: bytes) -> int:
-    deepest = depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub(b"", data)):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+def _is_too_deep(data: bytes) -> bool:
+    depth = 0
+    for bracket in _BRACKET.finditer(_STRING.sub(b"", data)):
+        depth += 1 if bracket.group() in b"[{" else -1
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -70,6 +70,7 @@ async def collect(
     project: Path,
     transform: Transform | None = None,
     notify: Callable[[int, int], None] | None = None,
+    batch_rows: int = BATCH_ROWS,
 ) -> Progress:
     """Read every source that was not read before, with the same content and settings.
 
@@ -79,6 +80,7 @@ async def collect(
         project: folder that paths start from; unusable rows are listed in its `quarantine` folder.
         transform: applied to every good row that has a prompt before it is stored; may refuse the row.
         notify: called with rows done and the estimated total.
+        batch_rows: rows stored in one transaction; changes the order of facts within a batch, and nothing else.
 
     Returns:
         `wanted`, `present` (good rows of files read before), `new` (good rows) and `failed` (rejected) in rows;
@@ -98,7 +100,7 @@ async def collect(
         done = dict(known)
         for reading in todo:
             if reading.intake_id not in done:  # the same file may be named twice
-                done[reading.intake_id] = await _read(reading, ledger, project, transform, meter)
+                done[reading.intake_id] = await _read(reading, ledger, project, transform, meter, batch_rows)
         return _progress(cfg, readings, known, done)
 
 
@@ -146,10 +148,17 @@ class _Meter:
             self._notify(self._done, max(self._total, self._done))
 
 
-async def _read(reading: _Reading, ledger: Ledger, project: Path, transform: Transform | None, meter: _Meter) -> Intake:
+async def _read(
+    reading: _Reading,
+    ledger: Ledger,
+    project: Path,
+    transform: Transform | None,
+    meter: _Meter,
+    batch_rows: int,
+) -> Intake:
     with Quarantine(project, reading.file.name) as quarantine:
         items = _parsed(reading)
-        while batch := list(itertools.islice(items, BATCH_ROWS)):
+        while batch := list(itertools.islice(items, batch_rows)):
             facts: list[Fact] = []
             for item in batch:
                 checked = _check(item, reading, transform)
