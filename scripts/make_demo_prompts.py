@@ -1,9 +1,9 @@
 """Make `src/pairsmith/demo/prompts.jsonl` from the two prompt files of Self-Instruct.
 
 Usage: python scripts/make_demo_prompts.py FOLDER
-FOLDER holds `self_instruct_seed_tasks.jsonl` and `self_instruct_user_oriented_instructions.jsonl`
-(`data/seed_tasks.jsonl` and `human_eval/user_oriented_instructions.jsonl` of github.com/yizhongw/self-instruct at commit
-0b26ccaa415992100fa32df62d41b994cf928e23, Apache-2.0). Which tasks are taken, what is appended to them and how answers
+FOLDER holds `self_instruct_seed_tasks.jsonl` and `self_instruct_user_oriented_instructions.jsonl`, which are
+`data/seed_tasks.jsonl` and `human_eval/user_oriented_instructions.jsonl` of github.com/yizhongw/self-instruct at commit
+0b26ccaa415992100fa32df62d41b994cf928e23 (Apache-2.0). Which tasks are taken, what is appended to them and how answers
 are checked stands in `demo_prompts_selection.jsonl` beside this script. The same input makes the same bytes.
 """
 
