@@ -97,7 +97,8 @@ def test_second_turns_are_prefix_pairs_or_dropped_by_choice(project):
     assert set(turns) == {1, 3}
     project.run("build", "--set", "resolve.diverged=drop")
     assert {len(row["chosen"]) for row in project.rows("preference_pairs.jsonl")} == {1}
-    assert Counter(row["reason"] for row in project.rows("dropped.jsonl"))["diverged_context"] == 526
+    # 526 comparisons of second turns, less 8 whose first answers are the same: these share a longer prompt
+    assert Counter(row["reason"] for row in project.rows("dropped.jsonl"))["diverged_context"] == 518
 
 
 def test_running_again_does_nothing_and_one_pair_can_be_traced(project):
