@@ -246,12 +246,12 @@ def test_imported_labels_decide_but_measure_neither_gap_nor_agreement():
     assert "imported" in outcome.metrics["annotators"][0]["agreement_with_others"]["reason"]
 
 
-def test_strengths_of_verifiers_and_rewards_are_gaps_and_say_whether_they_are_calibrated():
-    for kind, criteria, expected in (
-        ("verifier", {}, "verifier"),
-        ("reward", {"calibrated": True}, "reward"),
-        ("reward", {}, "reward_uncalibrated"),
-        ("reward", {"calibrated": "yes"}, "reward_uncalibrated"),
+def test_strengths_of_verifiers_and_calibrated_rewards_are_gaps_and_uncalibrated_ones_are_none():
+    for kind, criteria, expected, gap in (
+        ("verifier", {}, "verifier", 0.3),
+        ("reward", {"calibrated": True}, "reward", 0.3),
+        ("reward", {}, "reward_uncalibrated", None),
+        ("reward", {"calibrated": "yes"}, "reward_uncalibrated", None),
     ):
         world = World()
         comparison = world.compare()
@@ -259,7 +259,7 @@ def test_strengths_of_verifiers_and_rewards_are_gaps_and_say_whether_they_are_ca
         world.vote(comparison, "v2", "a", kind=kind, strength=0.3, criteria=criteria)  # type: ignore[arg-type]
         world.vote(comparison, "v3", "b", kind=kind, strength=0.3, criteria=criteria)  # type: ignore[arg-type]
         resolution = only(world.resolve())
-        assert resolution.gap == pytest.approx(0.3)
+        assert resolution.gap == (gap if gap is None else pytest.approx(gap))
         assert resolution.gap_kind == expected
 
 

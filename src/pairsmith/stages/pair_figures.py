@@ -164,15 +164,20 @@ def _pair_counts(total: int, reasons: Mapping[str, int]) -> dict[str, int]:
 def _gap(pairs: Sequence[PreferencePair], seed: int, threshold: float) -> dict[str, Any]:
     summary = gap_summary([p.gap for p in pairs], [p.prompt_id for p in pairs], seed=seed, threshold=threshold)
     summary["share_below_threshold"] = summary.pop("share_below")
-    multiple = [pair for pair in pairs if sum(pair.votes.values()) > 1]
+    multiple = [pair for pair in pairs if not _rests_on_one_vote(pair)]
     several = gap_summary([p.gap for p in multiple], [p.prompt_id for p in multiple], seed=seed, threshold=threshold)
     return {
         **summary,
         "state": "not_evaluated" if summary["value"] is None else "evaluated",
         "kinds": dict(sorted(Counter(pair.gap_kind for pair in pairs).items())),
         "multi_vote": {name: several[name] for name in ("mean", "interval", "n")},
-        "single_vote": sum(sum(pair.votes.values()) == 1 for pair in pairs),
+        "single_vote": len(pairs) - len(multiple),
     }
+
+
+def _rests_on_one_vote(pair: PreferencePair) -> bool:
+    """Then its gap is 1 by construction. A verifier's single verdict is no opinion, and has a strength of its own."""
+    return pair.gap_kind == "votes" and sum(pair.votes.values()) == 1
 
 
 def _quality_matrix(pairs: Sequence[PreferencePair]) -> dict[str, Any]:

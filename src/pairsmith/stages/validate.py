@@ -32,6 +32,7 @@ VALIDATE_REASONS: Mapping[str, str] = MappingProxyType(
         "reversed": "the same prompt and responses also stand with chosen and rejected exchanged; both are dropped",
         "cycle": "the pair lies on a cycle of preferences (A over B over C over A) of one prompt; all are dropped",
         "contaminated": "the prompt or a response repeats an item of a benchmark",
+        "unmeasured_gap": "nobody measured how much better the chosen response is (`validate.unmeasured: drop`)",
         "low_level": "the pair's level in the quality matrix is below `validate.min_level`",
     }
 )
@@ -77,6 +78,8 @@ def validate(
     for pair, result in zip(sound, examined, strict=True):
         if result.hit and cfg.contaminated == "drop":
             dropped.append(_drop(pair, "contaminated", _hit_evidence(result.hit)))
+        elif pair.gap is None and cfg.unmeasured == "drop":
+            dropped.append(_drop(pair, "unmeasured_gap", {"gap_kind": pair.gap_kind, "votes": dict(pair.votes)}))
         elif pair.level != "not_evaluated" and LEVELS.index(pair.level) > LEVELS.index(cfg.min_level):
             evidence = {"level": pair.level, "gap": pair.gap, "agreement": pair.agreement, "min_level": cfg.min_level}
             dropped.append(_drop(pair, "low_level", evidence))
