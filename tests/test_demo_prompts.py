@@ -32,8 +32,8 @@ def benchmark_items() -> list[str]:
 
 
 def test_fields(prompts: list[dict[str, Any]]):
-    assert len(prompts) == 68
-    assert len({row["id"] for row in prompts}) == len({row["prompt"] for row in prompts}) == 68
+    assert len(prompts) == 71
+    assert len({row["id"] for row in prompts}) == len({row["prompt"] for row in prompts}) == 71
     for row in prompts:
         assert set(row) == {"id", "prompt", "category", "difficulty", "checks", "source", "licence", "constraint_added"}
         assert row["category"] in CATEGORIES
@@ -47,14 +47,14 @@ def test_the_three_groups_have_their_sizes(prompts: list[dict[str, Any]]):
     kinds = [{check["kind"] for check in row["checks"]} for row in prompts]
     answers = sum(bool(each & {"exact", "number", "choice"}) for each in kinds)
     opened = sum(not each for each in kinds)
-    assert (answers, len(prompts) - answers - opened, opened) == (16, 37, 15)
+    assert (answers, len(prompts) - answers - opened, opened) == (16, 40, 15)
 
 
 def test_counts_per_kind(prompts: list[dict[str, Any]]):
     counts = Counter(check["kind"] for row in prompts for check in row["checks"])
     assert counts["number"] == 5
-    assert counts["choice"] == 8
-    assert counts["exact"] == 3
+    assert counts["choice"] == 10
+    assert counts["exact"] == 1
     assert set(counts) == set(CHECKS)
 
 

@@ -6,8 +6,8 @@ own body) as its object, for getting weapons, drugs or stolen goods, for private
 arguments against the rights of a group, and for praise or repetition of an atrocity.
 
 Measured on 279 XSTest prompts (Röttger et al. 2023, arXiv 2308.01263; 129 unsafe, 150 safe ones that look unsafe):
-precision 0.969, recall 0.984, with 4 false alarms. The rule was written with that set in view. On 34,873 ordinary
-prompts of seven other sets it raises 10 false alarms (0.03 %). On the first turns of HH-RLHF harmless-base, mostly
+precision 0.969, recall 0.984, with 4 false alarms. The rule was written with that set in view. On 34,872 ordinary
+prompts of eight other sets it raises 11 false alarms (0.03 %). On the first turns of HH-RLHF harmless-base, mostly
 written to provoke, it flags only 17 %: a first sieve, and no safety classifier. More in `docs/reference/prompts.md`.
 """
 
