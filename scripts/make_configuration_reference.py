@@ -1,4 +1,4 @@
-"""Write docs/reference/configuration.md from the configuration classes; `tests/test_house.py` checks that it is current."""
+"""Write docs/reference/configuration.md from the configuration classes; the house tests check that it is current."""
 
 import sys
 from pathlib import Path

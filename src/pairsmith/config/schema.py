@@ -7,6 +7,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+__all__ = [
+    "AnnotateConfig",
+    "AnnotatorConfig",
+    "CollectConfig",
+    "Config",
+    "ExportConfig",
+    "GateConfig",
+    "GenerateConfig",
+    "ModelConfig",
+    "ResolveConfig",
+    "RuntimeConfig",
+    "Section",
+    "SourceConfig",
+    "SplitConfig",
+    "ValidateConfig",
+]
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 

@@ -23,7 +23,7 @@ from pairsmith.records import (
     Score,
 )
 
-__all__ = ["FACT_TABLES", "LEASES", "META", "SCHEMA_VERSION", "FactTable", "metadata"]
+__all__ = ["FACT_TABLES", "LEASES", "META", "SCHEMA_VERSION", "Codec", "FactTable", "metadata"]
 
 SCHEMA_VERSION = 1
 

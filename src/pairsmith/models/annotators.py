@@ -12,7 +12,7 @@ from pairsmith.models.scorers import SURFACE_V0, ScorerAnnotator, SurfaceScorer
 from pairsmith.models.verifier import Verifier
 from pairsmith.records import Annotation, Candidate, Comparison, Prompt, Score
 
-__all__ = ["open_annotator"]
+__all__ = ["SomePrompts", "open_annotator"]
 
 _KEY = "annotate.annotators"
 

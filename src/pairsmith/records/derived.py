@@ -7,6 +7,20 @@ from typing import Any, Generic, Literal, Self, TypeVar, get_args
 from pairsmith.ids import content_id
 from pairsmith.records.facts import Candidate, Message, Prompt, Side
 
+__all__ = [
+    "LEVELS",
+    "Benchmark",
+    "Criterion",
+    "Dropped",
+    "GateReport",
+    "Level",
+    "Outcome",
+    "PreferencePair",
+    "Progress",
+    "Resolution",
+    "State",
+]
+
 Level = Literal["excellent", "good", "marginal", "poor", "not_evaluated"]
 State = Literal["pass", "fail", "not_evaluated"]
 

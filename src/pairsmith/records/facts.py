@@ -10,6 +10,28 @@ from typing import Any, Literal, Self, get_args
 
 from pairsmith.ids import content_id
 
+__all__ = [
+    "LABELS",
+    "ROLES",
+    "Annotation",
+    "AnnotatorKind",
+    "Candidate",
+    "Check",
+    "Comparison",
+    "Fact",
+    "Intake",
+    "Label",
+    "Message",
+    "Origin",
+    "Prompt",
+    "Rejected",
+    "Role",
+    "Ruling",
+    "Score",
+    "Side",
+    "flip",
+]
+
 Role = Literal["system", "user", "assistant", "tool"]
 Origin = Literal["model", "human", "edited", "strong", "weak", "contrast", "corrupted", "imported"]
 AnnotatorKind = Literal["human", "judge", "reward", "verifier", "imported"]
