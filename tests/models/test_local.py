@@ -29,7 +29,9 @@ QUESTIONS = (
     "Explain in two sentences why the sky is blue.",
     "List three fruits.",
 )
-ENDLESS = ChatRequest((Message("user", "Count to ten thousand."),), 0.8, 0.9, 1900, 1)
+# An answer that must be long: short ones could end before the test does.
+LIST = {"type": "array", "items": {"type": "integer"}, "minItems": 500, "maxItems": 501}
+ENDLESS = ChatRequest((Message("user", "Count."),), 0.8, 0.9, 1900, 1, json_schema=LIST)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,20 @@ def test_the_same_seed_is_the_same_text_in_any_order_on_any_worker(weights: Path
     assert first.engine["gguf_sha256"] == SMOLLM2.sha256
     assert first.engine["threads"] == 1
     assert str(first.engine["engine"]).startswith("xllamacpp ")
+
+
+def test_what_a_worker_read_before_does_not_change_a_text(weights: Path):
+    # Prompts with a common beginning, which the engine would reuse, cut differently each time.
+    story = "Here is the start of a story. A fox lived at the edge of a wood, and every morning it went to the river. "
+    tasks = ("Continue it.", "Say what the fox wants.", "Retell it as a letter to a friend, in the first person.")
+    texts = [story * repeats + task for repeats in (1, 2) for task in tasks]
+    asked = [ChatRequest((Message("user", text),), 0.8, 0.9, 80, seed) for text in texts for seed in (1, 2)]
+    forward = ask(weights, asked, workers=1)
+    order = asked[::-2] + asked[::2]
+    mixed = ask(weights, order, workers=1)
+    assert {each: forward[asked.index(each)].text for each in asked} == {
+        each: mixed[order.index(each)].text for each in asked
+    }
 
 
 def test_is_a_chat_model_that_shares_prompts(weights: Path):
@@ -158,13 +174,11 @@ def test_no_worker_survives_its_parent(weights: Path):
 import asyncio
 from pathlib import Path
 from pairsmith.models.local import LocalChatModel
-from pairsmith.models.protocols import ChatRequest
-from pairsmith.records import Message
+from tests.models.test_local import ENDLESS
 
 async def main():
     model = LocalChatModel("small", Path({str(weights)!r}), workers=2)
-    asked = [ChatRequest((Message("user", "Count to ten thousand."),), 0.8, 0.9, 1900, seed) for seed in range(9)]
-    await asyncio.gather(*(model.complete(each) for each in asked))
+    await asyncio.gather(*(model.complete(ENDLESS) for _ in range(4)))
 
 asyncio.run(main())
 """

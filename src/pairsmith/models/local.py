@@ -107,7 +107,7 @@ class LocalChatModel:
         settings = {"path": str(path), "context_tokens": self._context_tokens, "threads": THREADS}
         worker = self._take(request.messages)
         try:
-            reply = worker.ask(settings, {**chat_payload(request), **SAMPLER, "cache_prompt": True})
+            reply = worker.ask(settings, {**chat_payload(request), **SAMPLER})
         finally:
             with self._lock:
                 self._idle.append(worker)

@@ -34,8 +34,12 @@ def main() -> None:
         _write(replies, {"error": {"message": f"{type(error).__name__}: {error}"}})
         return
     _write(replies, {"ready": True})
+    read: Any = None
     while True:
-        _write(replies, _answer(server, lines.get()))
+        request = json.loads(lines.get())
+        reply = _read_prompt(server, request) if request["messages"] != read else {}
+        read = request["messages"] if "error" not in reply else None
+        _write(replies, reply if "error" in reply else _answer(server, {**request, "cache_prompt": True}))
 
 
 def _read(source: TextIO, lines: queue.SimpleQueue[str]) -> None:
@@ -68,9 +72,18 @@ def _load(settings: Mapping[str, Any]) -> Any:
     return xllamacpp.Server(params)
 
 
-def _answer(server: Any, line: str) -> Mapping[str, Any]:
+def _read_prompt(server: Any, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Let the engine read the prompt from its first token, so that every sample starts from the same state.
+
+    How a prompt is cut into batches changes the last digits of what the engine remembers of it, and with them, a few
+    dozen tokens on, the text. Reusing whatever prefix the previous prompt left would make samples depend on history.
+    """
+    return _answer(server, {"messages": request["messages"], "cache_prompt": False, "max_tokens": 1})
+
+
+def _answer(server: Any, request: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
-        reply = server.handle_chat_completions(json.loads(line))
+        reply = server.handle_chat_completions(dict(request))
     except (ValueError, RuntimeError) as error:
         return {"error": {"message": f"{type(error).__name__}: {error}"}}
     return reply if isinstance(reply, dict) else {"error": {"message": "the engine sent no answer"}}

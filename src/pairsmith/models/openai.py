@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import httpx
@@ -19,6 +21,8 @@ __all__ = ["MAX_ANSWER_BYTES", "OpenAIChatModel"]
 MAX_ANSWER_BYTES = 8 * 2**20
 REFUSALS_BEFORE_GIVING_UP = 3
 """A server that refuses this many requests before it has answered any is misconfigured: no more samples are spent."""
+
+KEEP_ALIVE_S = 60.0
 
 _EXCERPT_CHARS = 300
 _BUSY = 429
@@ -83,7 +87,8 @@ class OpenAIChatModel:
         self._answered = False
         self._refusals = 0
         self._reported: set[str] = set()
-        self._client: httpx.AsyncClient | None = None
+        self._tls = httpx.create_ssl_context()
+        self._idle: list[httpx.AsyncClient] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
@@ -122,9 +127,10 @@ class OpenAIChatModel:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._client is not None and self._loop is asyncio.get_running_loop():
-            await self._client.aclose()
-        self._client = None
+        idle, self._idle = self._idle, []
+        if self._loop is asyncio.get_running_loop():
+            for client in idle:
+                await client.aclose()
 
     async def _wait(self, failure: _Failure, tries: int) -> None:
         """A server that says it is busy is left alone by all requests, after other failures only this one waits."""
@@ -166,11 +172,12 @@ class OpenAIChatModel:
         if self._api_key:
             headers["Authorization"] = f"Bearer {self._api_key}"
         try:
-            async with (
-                asyncio.timeout(self._timeout_s),
-                self._open_client().stream("POST", self._url, content=body, headers=headers) as response,
-            ):
-                raw = await _read_capped(response)
+            with self._connection() as client:
+                async with (
+                    asyncio.timeout(self._timeout_s),
+                    client.stream("POST", self._url, content=body, headers=headers) as response,
+                ):
+                    raw = await _read_capped(response)
         except TimeoutError:
             return _Failure(f"no complete answer within {self._timeout_s:g} s")
         except httpx.RequestError as error:
@@ -212,18 +219,29 @@ class OpenAIChatModel:
             raise ModelUnavailable(self._message(f"{cause}; the first {self._refusals} requests were all refused"))
         raise ModelError(cause)
 
-    def _open_client(self) -> httpx.AsyncClient:
-        """The client of the running event loop: connections cannot move from one loop to another."""
+    @contextmanager
+    def _connection(self) -> Iterator[httpx.AsyncClient]:
+        """A client with one connection that nobody else uses meanwhile.
+
+        One client with a pool would do, if choosing from the pool did not cost time that grows with its square.
+        """
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            local = httpx.URL(self._url).host in {"localhost", "127.0.0.1", "::1"}
-            self._client = httpx.AsyncClient(
-                timeout=httpx.Timeout(self._timeout_s, pool=None),
-                limits=httpx.Limits(max_connections=self.slots, max_keepalive_connections=self.slots),
-                trust_env=not local,  # a proxy cannot reach this machine's own ports
-            )
-            self._loop = loop
-        return self._client
+        if self._loop is not loop:  # connections cannot move from one event loop to another
+            self._loop, self._idle = loop, []
+        client = self._idle.pop() if self._idle else self._new_client()
+        try:
+            yield client
+        finally:
+            self._idle.append(client)
+
+    def _new_client(self) -> httpx.AsyncClient:
+        local = httpx.URL(self._url).host in {"localhost", "127.0.0.1", "::1"}
+        return httpx.AsyncClient(
+            timeout=httpx.Timeout(self._timeout_s),
+            limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_S),
+            verify=self._tls,
+            trust_env=not local,  # a proxy cannot reach this machine's own ports
+        )
 
     def _excerpt(self, raw: bytes) -> str:
         text = " ".join(raw[: 4 * _EXCERPT_CHARS].decode("utf-8", "replace").split())
