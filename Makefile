@@ -29,9 +29,10 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 # `pip install --require-hashes` accepts exactly what was locked; the project itself is added without its dependencies.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock requirements-oracles.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-oracles.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
