@@ -70,7 +70,7 @@ def fit_pairwise_logistic(
         p = sigmoid(x @ w)
         gradient = x.T @ (counts * (p - y)) + l2 * w
         curvature = (x.T * (counts * p * (1 - p))) @ x + (l2 + _TINY_RIDGE) * np.eye(len(w))
-        step = np.linalg.solve(curvature, gradient)
+        step = np.linalg.solve(curvature, gradient).astype(np.float64)
         if np.abs(step).max() < TOLERANCE:
             return w
         w, loss = _descend(x, y, counts, w, step, l2, loss)

@@ -97,8 +97,8 @@ def cluster_bootstrap_mean(
     if numbers.size == 0 or labels.max() == labels.min():
         return None
     order = np.lexsort((numbers, labels))
-    sums = np.bincount(labels[order], weights=numbers[order])
-    sizes = np.bincount(labels)
+    sums = np.bincount(labels[order], weights=numbers[order]).astype(np.float64)
+    sizes = np.bincount(labels).astype(np.int64)
     keep = sizes > 0
     sums, sizes = sums[keep], sizes[keep]
     canonical = np.lexsort((sizes, sums))
