@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -48,8 +48,7 @@ def init(
 
 def run(context: typer.Context) -> None:
     """All seven stages, the report and the gate; what is done already is not done again."""
-    settings = settings_of(context)
-    _run(settings)
+    _raise_if_failed(_run(settings_of(context)))
 
 
 def build(
@@ -138,11 +137,15 @@ def demo(
     settings = settings_of(context)
     project = settings.project / directory
     start_demo(project)
-    Output(settings).line(f"Demonstration in {project}")
-    _run(Settings(project, settings.overrides, settings.json, settings.verbosity), stop_at_gate=False)
+    output = Output(settings)
+    output.line(f"Demonstration in {project}")
+    verdict = _run(Settings(project, settings.overrides, settings.json, settings.verbosity))
+    if any(each["name"] == "gap" and each["state"] == "not_evaluated" for each in verdict["criteria"]):
+        output.line("The gate is right: pairs that only a demonstration scorer judged prove nothing. To do as it says:")
+        output.line(f"  pairsmith -C {directory} build --set validate.unmeasured=drop")
 
 
-def _run(settings: Settings, *, stop_at_gate: bool = True) -> None:
+def _run(settings: Settings) -> dict[str, Any]:
     from pairsmith.cli.output import Output
     from pairsmith.pipeline import COLLECTING
     from pairsmith.pipeline.building import build as make_build
@@ -157,8 +160,7 @@ def _run(settings: Settings, *, stop_at_gate: bool = True) -> None:
     _say_build(output, made, new)
     output.gate(verdict)
     output.line(f"\nReport: {made.path / 'report.html'}")
-    if stop_at_gate:
-        _raise_if_failed(verdict)
+    return cast(dict[str, Any], verdict)
 
 
 def _say_build(output: "Output", made: "Build", new: bool) -> None:

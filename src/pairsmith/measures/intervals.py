@@ -59,7 +59,10 @@ def wilson(successes: float, n: int, z: float = _Z95) -> Interval | None:
     centre = share + z * z / (2 * n)
     spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    # At 0 of n and n of n one bound is exact; the formula misses it by a rounding error that looks like a figure.
+    low = 0.0 if successes == 0 else (centre - spread) / scale
+    high = 1.0 if successes == n else (centre + spread) / scale
+    return low, high
 
 
 def share_figure(successes: float, n: int, reason: str) -> dict[str, Any]:
