@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -204,7 +205,8 @@ class _Worker:
         code = process.wait(_STOP_WAIT_S)
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # closing also flushes what a dead process will not read
+                    pipe.close()
         with said:
             said.seek(0)
             lines = said.read().decode("utf-8", "replace").strip().splitlines()
