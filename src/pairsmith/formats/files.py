@@ -103,7 +103,10 @@ def _kind(path: Path, head: bytes) -> Kind:
     if named == "csv" and found == "json":
         raise InputError(f"{path}: is JSON, not a table; name it .jsonl")
     if named == "json" and found is None and not _any_json_line(head):
-        raise InputError(f"{path}: no line of it starts like JSON; if it is a table, name it .csv or .tsv")
+        raise InputError(
+            f"{path}: no line of it starts like JSON; if it is a table, name it .csv or .tsv, "
+            "and if it is one prompt per line, .txt"
+        )
     return named or found or "text"
 
 

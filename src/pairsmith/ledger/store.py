@@ -206,6 +206,7 @@ class Committer:
         if self._failure is not None:
             raise self._failure
         future: Future[Appended] = Future()
+        future.set_running_or_notify_cancel()  # from here on nobody can cancel it under the writer's hands
         self._queue.put((facts, future))
         return future
 

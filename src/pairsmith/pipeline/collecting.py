@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from pairsmith.config import Config
+from pairsmith.errors import InputError
 from pairsmith.ledger import Ledger
 from pairsmith.models.annotators import open_annotator
 from pairsmith.models.loading import open_chat_model
@@ -27,16 +28,16 @@ async def run_collect(project: Path, config: Config, ledger: Ledger, notify: Not
     return await collect(config.collect, ledger, project=project, transform=intake(project, config), notify=notify)
 
 
-async def run_generate(_project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
+async def run_generate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Draw the samples that are missing."""
-    async with _models(config, config.generate.models) as models:
+    async with _models(project, config, config.generate.models) as models:
         return await generate(config.generate, ledger, models, seed=config.seed, notify=notify)
 
 
 async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Compare what is not compared yet and ask for the votes that are missing."""
     judges = [each.model for each in config.annotate.annotators if each.kind == "judge"]
-    async with _models(config, judges) as models:
+    async with _models(project, config, judges) as models:
         version, text = guideline(project)
         annotators: list[Annotator] = [
             open_annotator(each, models, seed=config.seed, guideline=version, guideline_text=text)
@@ -50,22 +51,29 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
 
 def left_to_do(project: Path, config: Config, ledger: Ledger) -> dict[str, str]:
     """What each collecting stage would still do, in words; no model is opened for it."""
-    unread = unread_files(config.collect, ledger, project)
     samples = samples_missing(config.generate, ledger, seed=config.seed)
     voted = {annotation.comparison_id for annotation in ledger.read(Annotation)}
     unvoted = len(ledger.ids(Comparison) - voted)
     return {
-        "collect": f"{len(unread)} files to read: {', '.join(unread)}" if unread else "nothing",
+        "collect": _unread(project, config, ledger),
         "generate": f"{samples:,} candidates to draw" if samples else "nothing",
         "annotate": f"{unvoted:,} comparisons have no vote" if unvoted else "nothing",
     }
 
 
+def _unread(project: Path, config: Config, ledger: Ledger) -> str:
+    try:
+        files = unread_files(config.collect, ledger, project)
+    except InputError as error:
+        return str(error)
+    return f"{len(files)} files to read: {', '.join(files)}" if files else "nothing"
+
+
 @asynccontextmanager
-async def _models(config: Config, names: Sequence[str]) -> AsyncIterator[dict[str, ChatModel]]:
+async def _models(project: Path, config: Config, names: Sequence[str]) -> AsyncIterator[dict[str, ChatModel]]:
     async with AsyncExitStack() as stack:
         models: dict[str, ChatModel] = {}
         for name in dict.fromkeys(names):
-            models[name] = open_chat_model(name, config.models[name], config.runtime)
+            models[name] = open_chat_model(name, config.models[name], config.runtime, project=project)
             stack.push_async_callback(models[name].close)
         yield models

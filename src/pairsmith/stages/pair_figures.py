@@ -93,10 +93,7 @@ def decontamination_figures(
     """
     rule = {"ngram": cfg.ngram, "coverage": cfg.coverage}
     if not benchmarks:
-        reason = (
-            "no benchmark was given; name evaluation files in `validate.benchmarks` or put them into the folder "
-            "benchmarks/ of the project"
-        )
+        reason = "no benchmark files were given"
         extra: dict[str, Any] = {
             "found": {"value": None, "contaminated": 0, "n": 0},
             "benchmarks": [],
