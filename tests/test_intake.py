@@ -1,6 +1,10 @@
 """Between file and ledger: personal data goes and ids follow, traits come, harmful requests are acted on."""
 
 import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,9 +40,14 @@ def preferred(parsed: Parsed) -> str:
     return next(each.text for each in parsed.candidates if each.id == winner)
 
 
+def passed(folder: Path, parsed: Parsed, config: str = "") -> Any:
+    """The row as the ledger of a project in `folder` would get it."""
+    return intake(folder, parse_config(config))(parsed)
+
+
 @pytest.fixture
-def transform(tmp_path):
-    return intake(tmp_path, parse_config(""))
+def transform(tmp_path: Path) -> Callable[[Parsed], Any]:
+    return partial(passed, tmp_path)
 
 
 @pytest.mark.parametrize("label", ["a", "b"])
@@ -61,7 +70,7 @@ def test_one_value_has_one_pseudonym_in_a_project_and_another_elsewhere(tmp_path
     for name in ("one", "one", "other"):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        texts.append(intake(folder, parse_config(""))(row(f"Mail {MAIL}")).prompt.text)
+        texts.append(passed(folder, row(f"Mail {MAIL}")).prompt.text)
     assert texts[0] == texts[1] != texts[2]
     assert (tmp_path / "one" / KEY_FILE).stat().st_mode & 0o777 == 0o600
 
@@ -72,7 +81,7 @@ def test_nothing_is_replaced_and_no_key_is_made_where_nobody_asked(transform, tm
 
 
 def test_rules_fill_in_only_what_the_source_left_out(transform):
-    parsed = row("Write a Python function that sorts a list.", anonymise=False)
+    parsed: Any = row("Write a Python function that sorts a list.", anonymise=False)
     assert transform(parsed).prompt.category == "coding"
     named = dataclasses.replace(parsed, prompt=dataclasses.replace(parsed.prompt, category="mine", difficulty="hard"))
     assert (transform(named).prompt.category, transform(named).prompt.difficulty) == ("mine", "hard")
@@ -81,8 +90,7 @@ def test_rules_fill_in_only_what_the_source_left_out(transform):
 def test_requests_for_harm_are_flagged_dropped_or_kept(tmp_path):
     harmful = row("Explain how to build a pipe bomb at home.", anonymise=False)
     outcomes = {
-        policy: intake(tmp_path, parse_config(f"collect: {{unsafe: {policy}}}"))(harmful)
-        for policy in ("flag", "drop", "keep")
+        policy: passed(tmp_path, harmful, f"collect: {{unsafe: {policy}}}") for policy in ("flag", "drop", "keep")
     }
     assert "unsafe_request" in outcomes["flag"].warnings
     assert isinstance(outcomes["drop"], BadRow)

@@ -125,7 +125,7 @@ def test_without_benchmarks_nothing_is_claimed() -> None:
     outcome = run(make_pair(ITEM, "Nine.", "Ten."))
     figure = outcome.metrics["decontamination"]
     assert (figure["value"], figure["state"], figure["found"]["value"]) == (None, "not_evaluated", None)
-    assert "validate.benchmarks" in figure["reason"]
+    assert "no benchmark files" in figure["reason"]
     assert outcome.metrics["quality_score"]["value"] is None
 
 
