@@ -2,13 +2,14 @@
 
 import copy
 import json
+from typing import Any
 
 import pytest
 
 from pairsmith.config import GateConfig
 from pairsmith.pipeline.gate import CRITERIA, gate, gate_document
 
-GOOD = {
+GOOD: dict[str, dict[str, Any]] = {
     "gap": {
         "mean": 0.6,
         "interval": [0.5, 0.7],
