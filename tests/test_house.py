@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 import pairsmith.errors
 from pairsmith.cli.main import app
-from pairsmith.config import Config
+from pairsmith.config import Config, parse_config
 from pairsmith.pipeline import STAGES
+from pairsmith.pipeline.deriving import derive
+from pairsmith.pipeline.facts import Facts
 from pairsmith.pipeline.gate import CRITERIA
 from pairsmith.pipeline.summary import REASON_TEXTS
 
@@ -87,6 +89,21 @@ def test_every_reason_code_is_documented(reason):
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_every_gate_criterion_is_documented(criterion):
     assert f"`{criterion}`" in REFERENCE
+
+
+def test_every_metric_is_documented():
+    nothing = Facts(0, (), {}, (), (), (), (), (), ())
+    dataset = dict.fromkeys(("name", "seed", "ledger_position", "code_version", "config_sha256"), "")
+    metrics = derive(parse_config(""), nothing, [], dataset).metrics
+    keys = set(metrics) | {key for section in metrics.values() if isinstance(section, dict) for key in section}
+    undocumented = {key for key in keys if not re.search(rf"[`.]{key}`", REFERENCE)}
+    plain = {"value", "interval", "n", "reason", "state", "kind", "threshold"}
+    assert undocumented - plain == set()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_documented(verb):
+    assert re.search(rf"^\| `{verb}[ `]", (ROOT / "docs" / "reference" / "command-line.md").read_text(), re.M)
 
 
 def test_every_exit_code_is_documented():

@@ -149,7 +149,7 @@ def mixed_pairs() -> list[PreferencePair]:
 def test_figures() -> None:
     metrics = run(*mixed_pairs(), benchmarks=(BENCHMARK,)).metrics
     assert metrics["pairs"] == {
-        "read": 46, "total": 40, "invalid": 1, "identical": 1, "duplicate": 1, "contradictory": 2,
+        "read": 46, "total": 40, "invalid": 1, "identical": 1, "duplicate": 1, "contradictory": 2, "unmeasured": 0,
         "contaminated": 0, "low_level": 1,
     }  # fmt: skip
     assert metrics["gap"]["mean"] == 1.0

@@ -21,6 +21,7 @@ from pairsmith.formats.fields import (
 from pairsmith.formats.pairing import Ballots, labelled_pair, refuse_equal
 from pairsmith.formats.prompts import with_input
 from pairsmith.formats.rows import BadRow, Parsed, Row, SourceContext
+from pairsmith.formats.signals import SCORE_PAIRS
 from pairsmith.records import Candidate, Message, Score
 
 __all__ = ["CHOSEN_FIELDS", "REJECTED_FIELDS", "parse_preference"]
@@ -28,8 +29,6 @@ __all__ = ["CHOSEN_FIELDS", "REJECTED_FIELDS", "parse_preference"]
 CHOSEN_FIELDS = ("chosen", "chosen_response", "preferred_output", "preferred")
 REJECTED_FIELDS = ("rejected", "rejected_response", "non_preferred_output", "dispreferred")
 PROMPT_FIELDS = ("prompt", "instruction", "question", "query", "context", "conversations", "input", "messages")
-CHOSEN_SCORES = ("score_chosen", "chosen_score", "chosen_rating")
-REJECTED_SCORES = ("score_rejected", "rejected_score", "rejected_rating")
 
 Turns = tuple[Message, ...]
 
@@ -170,7 +169,8 @@ def _same_prompt(prompt: str | Turns, shared: Turns) -> bool:
 def _scores(
     values: Mapping[str, Any], chosen: Candidate, rejected: Candidate, context: SourceContext
 ) -> tuple[tuple[Score, ...], tuple[str, ...]]:
-    fields = first_of(values, CHOSEN_SCORES), first_of(values, REJECTED_SCORES)
+    of_chosen, of_rejected = zip(*SCORE_PAIRS, strict=True)
+    fields = first_of(values, of_chosen), first_of(values, of_rejected)
     present = [field for field in fields if field is not None and values[field] not in (None, "")]
     if not present:
         return (), ()

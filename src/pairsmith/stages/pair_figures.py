@@ -155,6 +155,7 @@ def _pair_counts(total: int, reasons: Mapping[str, int]) -> dict[str, int]:
         "contradictory": reasons.get("reversed", 0) + reasons.get("cycle", 0),
         "contaminated": reasons.get("contaminated", 0),
         "low_level": reasons.get("low_level", 0),
+        "unmeasured": reasons.get("unmeasured_gap", 0),
     }
 
 
