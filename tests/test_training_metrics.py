@@ -156,7 +156,8 @@ def test_every_other_signal(tmp_path, fields, scale, gap):
     [
         ({"score_chosen": "9/10", "score_rejected": 1}, None, "wrong_type"),
         ({"score_chosen": True, "score_rejected": 0}, None, "wrong_type"),
-        ({"chosen_avg_rating": "good", "rejected_avg_rating": 1}, None, "score_not_a_number"),
+        ({"chosen_avg_rating": "good", "rejected_avg_rating": 1}, None, "wrong_type"),
+        ({"margin": "good"}, None, "score_not_a_number"),
         ({"score_chosen": 6, "score_rejected": 1}, (1, 5), "score_off_scale"),
         ({"margin": 5}, (1, 5), "score_off_scale"),
         ({"score_chosen": 0.9, "score_rejected": 0.1, "margin": 0.2}, None, "margin_inconsistent"),
