@@ -129,7 +129,7 @@ def expected_calibration_error(probabilities: npt.ArrayLike, outcomes: npt.Array
     """Mean distance in [0, 1] between claimed confidence and accuracy over equally wide bins (Naeini et al., 2015).
 
     The confidence of a verdict is the probability of the side it names, so the bins cover [0.5, 1] and exchanging
-    the sides changes nothing. A probability of exactly one half counts as half right.
+    the sides changes nothing. A probability of exactly one half counts as half right, as does a tie (outcome 0.5).
 
     Raises:
         ValueError: if there are no probabilities or the shapes differ.
@@ -138,7 +138,7 @@ def expected_calibration_error(probabilities: npt.ArrayLike, outcomes: npt.Array
     if p.ndim != 1 or p.shape != y.shape or not len(p):
         raise ValueError(f"expected n probabilities and n outcomes, got {p.shape} and {y.shape}")
     confidence = np.maximum(p, 1 - p)
-    right = np.where(p == 0.5, 0.5, (p > 0.5) == (y > 0.5))
+    right = np.where(p == 0.5, 0.5, np.where(p > 0.5, y, 1 - y))
     place = np.minimum(((confidence - 0.5) * 2 * bins).astype(np.int64), bins - 1)
     claimed = np.bincount(place, weights=confidence, minlength=bins)
     seen = np.bincount(place, weights=right, minlength=bins)
