@@ -43,10 +43,7 @@ def test_defaults_are_those_of_the_workflow():
             "version: 1\nannotate:\n  overlaps: 3\n",
             "pairsmith.yaml:3: annotate.overlaps: not permitted; did you mean 'overlap'?",
         ),
-        (
-            "collect:\n  sources:\n    - {path: x, licens: y}",
-            "pairsmith.yaml:3: collect.sources.0.licens: not permitted",
-        ),
+        ("collect:\n  sources:\n    - {path: x, licens: y}", "pairsmith.yaml:3: collect.sources.0.licens: not permitted"),
         ("models: {m: {kid: x}}", "pairsmith.yaml:1: models.m.kid: not permitted; did you mean 'kind'?"),
         ("gate: {min_gap: 3.0}", "did you mean 0.30?"),
         ("gate: {min_pairs: many}", "pairsmith.yaml:1: gate.min_pairs: Input should be a valid integer"),
@@ -84,9 +81,7 @@ def test_an_alias_bomb_is_refused_quickly():
 
 def test_overrides_replace_values_and_are_named_in_errors():
     assert parse_config(ISSUE_EXAMPLE, ["gate.min_pairs=5", "collect.sources.0.limit=9"]).collect.sources[0].limit == 9
-    with pytest.raises(
-        ConfigError, match=r"^--set gate.min_pair: gate.min_pair: not permitted; did you mean 'min_pairs'"
-    ):
+    with pytest.raises(ConfigError, match=r"^--set gate.min_pair: gate.min_pair: not permitted; did you mean 'min_pairs'"):
         parse_config(ISSUE_EXAMPLE, ["gate.min_pair=5"])
     with pytest.raises(ConfigError, match="expected KEY=VALUE"):
         parse_config(ISSUE_EXAMPLE, ["gate.min_pairs"])

@@ -51,9 +51,7 @@ def test_files_are_short_and_say_what_they_export(path):
         (
             ast.literal_eval(node.value)
             for node in tree.body
-            if isinstance(node, ast.Assign)
-            and isinstance(node.targets[0], ast.Name)
-            and node.targets[0].id == "__all__"
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__"
         ),
         None,
     )
@@ -90,7 +88,9 @@ def test_every_gate_criterion_is_documented(criterion):
 
 
 def test_every_exit_code_is_documented():
-    codes = {0, 130, 143} | {getattr(pairsmith.errors, name).exit_code for name in pairsmith.errors.__all__}
+    codes = {0, 130, 143} | {
+        getattr(pairsmith.errors, name).exit_code for name in pairsmith.errors.__all__
+    }
     page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text()
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.M)} == codes
 
@@ -111,9 +111,7 @@ def test_the_core_imports_fast_and_light():
 
 def test_the_repository_speaks_of_the_project_alone():
     forbidden = re.compile(r"/(wor[k]|far[m]|roo[t])/|pypi\.or[g]|files\.pythonhoste[d]")
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
-        "\n"
-    )
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
     for name in filter(None, tracked):
         path = ROOT / name
         if path.suffix in {".py", ".md", ".yaml", ".toml", ".lock", ".j2", ".sh", ""} and path.is_file():

@@ -30,9 +30,7 @@ from pairsmith.records import (
 
 PROMPT = Prompt.of([Message("user", "Why is the sky blue?")], category="qa", checks=(Check("max_words", {"n": 5}),))
 ONE = Candidate.imported(PROMPT.id, "Rayleigh.", model="m", context=[Message("assistant", "Hm.")])
-OTHER = Candidate(
-    Candidate.asked_id(PROMPT.id, "z", {"t": 0.8}, 0), PROMPT.id, "…", "z", {"t": 0.8}, usage={"tokens": 3}
-)
+OTHER = Candidate(Candidate.asked_id(PROMPT.id, "z", {"t": 0.8}, 0), PROMPT.id, "…", "z", {"t": 0.8}, usage={"tokens": 3})
 COMPARISON = Comparison.of(ONE, OTHER)
 FACTS = (
     PROMPT,
@@ -199,9 +197,7 @@ with Ledger.open(Path(sys.argv[1])) as ledger, lease(ledger, "generate"):
 
 
 def test_a_killed_holder_gives_way(ledger: Ledger, tmp_path: Path):
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(ledger.path)], stdout=subprocess.PIPE, text=True
-    ) as holder:
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(ledger.path)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(LeaseHeld, match=f"process {holder.pid}"), lease(ledger, "generate"):

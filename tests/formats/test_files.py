@@ -196,9 +196,7 @@ JSON_TEXT = st.text(st.sampled_from('a"\\[]{},: é'), max_size=8)
 
 
 @given(
-    st.lists(
-        st.dictionaries(JSON_TEXT, JSON_TEXT | st.lists(JSON_TEXT, max_size=2), max_size=3), min_size=1, max_size=5
-    ),
+    st.lists(st.dictionaries(JSON_TEXT, JSON_TEXT | st.lists(JSON_TEXT, max_size=2), max_size=3), min_size=1, max_size=5),
     st.integers(1, 7),
     st.sampled_from([None, 1]),
 )

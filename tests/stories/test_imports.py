@@ -42,9 +42,7 @@ def test_hh_rlhf_loses_and_invents_no_row(new_project, shared_data):
     assert (intake["rows"], intake["good"] + intake["rejected"]) == (rows, rows)
     pairs, dropped = project.rows("preference_pairs.jsonl"), project.rows("dropped.jsonl")
     votes = project.latest("metrics.json")["annotation"]["votes"]
-    comparisons = next(
-        step["count"] for step in project.latest("metrics.json")["funnel"] if step["step"] == "comparisons"
-    )
+    comparisons = next(step["count"] for step in project.latest("metrics.json")["funnel"] if step["step"] == "comparisons")
     assert comparisons + intake["rejected"] == len(pairs) + len(dropped)
     assert votes <= intake["good"]
     gap = next(each for each in done["gate"]["criteria"] if each["name"] == "gap")

@@ -48,9 +48,7 @@ def test_votes_become_a_dataset_that_passes_its_gate(project, shared_data):
     assert annotation["items_with_2_or_more_votes"] == reference["items_with_2_or_more_votes"]
     agreement = annotation["agreement"]
     assert agreement["with_ties"]["value"] == pytest.approx(reference["human_human_agreement_with_ties"], abs=1e-3)
-    assert agreement["without_ties"]["value"] == pytest.approx(
-        reference["human_human_agreement_without_ties"], abs=1e-3
-    )
+    assert agreement["without_ties"]["value"] == pytest.approx(reference["human_human_agreement_without_ties"], abs=1e-3)
     assert (agreement["with_ties"]["n"], agreement["without_ties"]["n"]) == (1359, 882)
     alpha = annotation["krippendorff_alpha"]
     assert alpha["value"] == pytest.approx(reference["krippendorff_alpha_nominal_first_second_tie"], abs=1e-3)

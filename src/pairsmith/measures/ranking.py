@@ -1,4 +1,4 @@
-"""Rankings from pairwise results: Bradley-Terry strengths, and Tideman's ranked pairs where preferences go in circles."""
+"""Rankings from pairwise results: Bradley-Terry strengths, and ranked pairs where preferences go in circles."""
 
 from collections.abc import Sequence
 
@@ -50,10 +50,9 @@ def pairwise_wins(ballots: Sequence[tuple[float, Sequence[int]]], n: int) -> Flo
 
 
 def ranked_pairs(wins: ArrayLike) -> list[int]:
-    """Items best first by Tideman's ranked pairs (1987): majorities are locked in, largest first, unless they close a
-    circle with those locked before.
+    """Items best first by Tideman's ranked pairs (1987).
 
-    A majority beats a smaller one, then one against fewer opposing votes; equal ones go by the numbers of the items.
+    Majorities are locked in, largest first, unless they close a circle with those locked before. A majority beats a smaller one, then one against fewer opposing votes; equal ones go by the numbers of the items.
     The item that beats all others one by one, if there is one, comes first.
     """
     table = np.asarray(wins, dtype=np.float64)

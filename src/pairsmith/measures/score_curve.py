@@ -107,7 +107,7 @@ def _logits(scores: Floats, temperatures: tuple[float, ...]) -> Floats:
 
 
 def _knots(evidence: Floats, outcomes: Floats) -> tuple[tuple[float, float], ...]:
-    """Net win at each absolute evidence, never falling and never negative, each step drawn toward a coin by two pairs."""
+    """Net win by absolute evidence, never falling, never negative, each step drawn toward a coin by two pairs."""
     there = evidence != 0
     if not there.any():
         return ()
