@@ -68,7 +68,7 @@ def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _assignments(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     found = _part(values, "mturkassignments").get("mTurkAssignment")
-    several = found if isinstance(found, list) else [found]
+    several: list[Any] = found if isinstance(found, list) else [found]
     if not several or not all(isinstance(each, Mapping) for each in several):
         raise RowProblem("missing_field", "mTurkAssignment", "no votes, or a vote without fields")
     return several

@@ -3,7 +3,7 @@
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from pairsmith.errors import InputError
 from pairsmith.formats.lines import MAX_LINE_BYTES
@@ -51,7 +51,7 @@ def read_xml(source: ByteSource) -> Iterator[Row | BadRow]:
 
 def _events(source: ByteSource) -> Iterator[tuple[str, ET.Element, int]]:
     """Starts and ends of elements, each with how many bytes were read by then."""
-    parser = ET.XMLPullParser(events=("start", "end"))
+    parser: "ET.XMLPullParser[Any]" = ET.XMLPullParser(events=("start", "end"))
     tail, position = b"", 0
     while data := source.read(_FEED_BYTES):
         if _DECLARATIONS.search(tail + data):
@@ -61,9 +61,15 @@ def _events(source: ByteSource) -> Iterator[tuple[str, ET.Element, int]]:
             )
         tail, position = (tail + data)[-_LONGEST_DECLARATION:], position + len(data)
         parser.feed(data)
-        yield from ((event, element, position) for event, element in parser.read_events())
+        yield from _read(parser, position)
     parser.close()
-    yield from ((event, element, position) for event, element in parser.read_events())
+    yield from _read(parser, position)
+
+
+def _read(parser: "ET.XMLPullParser[Any]", position: int) -> Iterator[tuple[str, ET.Element, int]]:
+    for item in parser.read_events():
+        event, element = cast("tuple[str, ET.Element]", item)
+        yield event, element, position
 
 
 def _row(number: int, element: ET.Element) -> Row | BadRow:

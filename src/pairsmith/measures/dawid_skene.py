@@ -21,7 +21,7 @@ from pairsmith.measures.latent_class import (
     start_posterior,
 )
 from pairsmith.measures.overlap import component_sizes
-from pairsmith.measures.vote_table import UNKNOWN, Floats, Ints, VoteTable, leading_class
+from pairsmith.measures.vote_table import UNKNOWN, Floats, Ints, VoteTable, leading_class, sum_by
 
 __all__ = ["MIN_VOTES_FOR_CONFUSION", "confusion_matrices", "dawid_skene", "why_not_dawid_skene"]
 
@@ -120,10 +120,7 @@ def _confusions(
 ) -> Floats:
     classes = table.n_classes
     cells = table.raters * classes + table.labels
-    rows = [
-        np.bincount(cells, weights=posterior[table.items, z] * table.weights, minlength=table.n_raters * classes)
-        for z in range(classes)
-    ]
+    rows = [sum_by(cells, posterior[table.items, z] * table.weights, table.n_raters * classes) for z in range(classes)]
     counts = np.stack([row.reshape(table.n_raters, classes) for row in rows], axis=1)
     same = np.eye(classes, dtype=bool)
     prior = np.where(same, prior_votes[0], prior_votes[1] / max(classes - 1, 1)) / classes
@@ -140,7 +137,7 @@ def _confusions(
 def _log_scores(table: VoteTable, confusion: Floats) -> Floats:
     logs = np.log(np.maximum(confusion, _TINY))
     columns = [
-        np.bincount(table.items, weights=logs[table.raters, z, table.labels] * table.weights, minlength=table.n_items)
+        sum_by(table.items, logs[table.raters, z, table.labels] * table.weights, table.n_items)
         for z in range(table.n_classes)
     ]
     return np.stack(columns, axis=1)

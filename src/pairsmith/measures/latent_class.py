@@ -64,4 +64,5 @@ def known_truth(table: VoteTable, truth: ArrayLike | None) -> Ints:
 
 def silent_items(table: VoteTable, known: Ints) -> NDArray[np.bool_]:
     """True for items about which nobody said anything, neither by a vote nor as truth."""
-    return (np.bincount(table.items, minlength=table.n_items) == 0) & (known == UNKNOWN)
+    silent: NDArray[np.bool_] = (np.bincount(table.items, minlength=table.n_items) == 0) & (known == UNKNOWN)
+    return silent

@@ -52,7 +52,8 @@ def pairwise_wins(ballots: Sequence[tuple[float, Sequence[int]]], n: int) -> Flo
 def ranked_pairs(wins: ArrayLike) -> list[int]:
     """Items best first by Tideman's ranked pairs (1987).
 
-    Majorities are locked in, largest first, unless they close a circle with those locked before. A majority beats a smaller one, then one against fewer opposing votes; equal ones go by the numbers of the items.
+    Majorities are locked in, largest first, unless they close a circle with those locked before. Equally large ones go
+    by how few votes oppose them, then by the numbers of the items.
     The item that beats all others one by one, if there is one, comes first.
     """
     table = np.asarray(wins, dtype=np.float64)

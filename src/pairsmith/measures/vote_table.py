@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["UNKNOWN", "Floats", "Ints", "VoteTable", "leading_class", "vote_table"]
+__all__ = ["UNKNOWN", "Floats", "Ints", "VoteTable", "leading_class", "sum_by", "vote_table"]
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
@@ -31,24 +31,20 @@ class VoteTable:
 
     def totals(self) -> Floats:
         """Weight of the votes for each class, shape (items, classes)."""
-        flat = np.bincount(self._cells(), weights=self.weights, minlength=self.n_items * self.n_classes)
-        return flat.reshape(self.n_items, self.n_classes)
+        return self.sum_by_class(self.weights)
 
     def sum_by_class(self, values: Floats) -> Floats:
         """`values` of the votes (shape (votes,)) added up per item and class voted for, shape (items, classes)."""
-        flat = np.bincount(self._cells(), weights=values, minlength=self.n_items * self.n_classes)
-        return flat.reshape(self.n_items, self.n_classes)
+        cells = self.items * self.n_classes + self.labels
+        return sum_by(cells, values, self.n_items * self.n_classes).reshape(self.n_items, self.n_classes)
 
     def sum_by_rater(self, values: Floats) -> Floats:
         """`values` of the votes (shape (votes,)) added up per rater, shape (raters,)."""
-        return np.bincount(self.raters, weights=values, minlength=self.n_raters)
+        return sum_by(self.raters, values, self.n_raters)
 
     def votes_per_rater(self) -> Ints:
         """How many votes each rater cast, shape (raters,)."""
         return np.bincount(self.raters, minlength=self.n_raters).astype(np.int64)
-
-    def _cells(self) -> Ints:
-        return self.items * self.n_classes + self.labels
 
 
 def vote_table(
@@ -87,6 +83,11 @@ def vote_table(
     _size(label, classes, "classes")
     order = np.lexsort((weight, label, rater, item))
     return VoteTable(item[order], rater[order], label[order], weight[order], size, people, classes)
+
+
+def sum_by(index: Ints, values: Floats, size: int) -> Floats:
+    """`values` added up by `index`, shape (size,)."""
+    return np.asarray(np.bincount(index, weights=values, minlength=size), dtype=np.float64)
 
 
 def leading_class(scores: Floats) -> Ints:
