@@ -51,7 +51,7 @@ def read_xml(source: ByteSource) -> Iterator[Row | BadRow]:
 
 def _events(source: ByteSource) -> Iterator[tuple[str, ET.Element, int]]:
     """Starts and ends of elements, each with how many bytes were read by then."""
-    parser: "ET.XMLPullParser[Any]" = ET.XMLPullParser(events=("start", "end"))
+    parser: ET.XMLPullParser[Any] = ET.XMLPullParser(events=("start", "end"))
     tail, position = b"", 0
     while data := source.read(_FEED_BYTES):
         if _DECLARATIONS.search(tail + data):

@@ -24,6 +24,7 @@ MAX_STEPS: Final = 100
 TOLERANCE: Final = 1e-10
 TEMPERATURE_RANGE: Final = (1e-3, 1e3)
 _TINY_RIDGE: Final = 1e-9  # keeps the Newton system solvable when features are collinear and l2 is 0
+_ROUNDING: Final = 1e-12  # near the optimum the sum itself is no more exact, and a right step must not look wrong
 _GOLDEN: Final = (5**0.5 - 1) / 2
 
 
@@ -90,7 +91,7 @@ def _descend(
     while True:
         moved = w - size * step
         lower = _penalised_loss(x, y, counts, moved, l2)
-        if lower <= loss or size < 1e-6:
+        if lower <= loss + _ROUNDING * abs(loss) or size < 1e-6:
             return moved, lower
         size /= 2
 

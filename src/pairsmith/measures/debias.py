@@ -16,6 +16,7 @@ __all__ = ["LengthAdjustment", "length_adjusted", "position_weights", "stable_ve
 
 _POSITION_PRIOR = 5.0  # as if everybody had chosen each side five times already: a run of luck is not a habit
 _SURE = 1e-6
+_CLOSE, _MAX_ROUNDS = 1e-6, 100
 
 
 def stable_verdicts(a_first: ArrayLike, b_first: ArrayLike) -> Floats:
@@ -59,14 +60,15 @@ def position_weights(annotators: ArrayLike, chose_first: ArrayLike, *, prior: fl
 class LengthAdjustment:
     """Probabilities without the part that length explains, and the fit behind them.
 
-    `coefficient`: log-odds that a response longer by one standard unit gains with the judge; `reference`: with people;
-    `excess`, the difference, is what was taken out. `scale`: characters per unit.
+    `coefficient`: log-odds that length adds per standard unit, with the judge; `reference`: with people (0 if unknown);
+    `left`: with the judge after the adjustment. `scale`: characters per unit. `changed`: pairs whose better side is
+    another one now.
     """
 
     probability: Floats
     coefficient: float
     reference: float
-    excess: float
+    left: float
     scale: float
     changed: int
 
@@ -74,33 +76,44 @@ class LengthAdjustment:
 def length_adjusted(
     probability: ArrayLike, length_difference: ArrayLike, reference: ArrayLike | None = None, *, l2: float = 1.0
 ) -> LengthAdjustment:
-    """P(a is better) of every pair as if both responses were equally long.
+    """P(a is better) of every pair with length mattering as much as it does to people, or not at all.
 
-    Fits log-odds = c * tanh(difference / sd) (AlpacaEval's length control) to the probabilities and takes c away. Where
-    people prefer longer answers too, that part is quality and stays: with a `reference` only the excess is taken away.
+    c * tanh(difference / sd) (AlpacaEval's length control) is taken from the log-odds, with the c for which length then
+    predicts the verdicts as well as it predicts people's. Where people prefer longer answers, that part is quality and
+    stays; without a `reference` all of it goes.
 
     Args:
         probability: calibrated P(a is better), shape (pairs,). From a verdict without a probability, use the accuracy
             of its judge and not 1.
         length_difference: characters of `a` less those of `b`.
-        reference: P(a is better) by people, NaN where unknown.
+        reference: P(a is better) by people, NaN where unknown; the fit then uses the pairs where it is known.
         l2: penalty on the coefficients.
 
     Raises:
         ValueError: if shapes differ, or there are no pairs.
     """
     p, difference = np.asarray(probability, dtype=np.float64), np.asarray(length_difference, dtype=np.float64)
-    if p.ndim != 1 or p.shape != difference.shape or not p.size:
-        raise ValueError(f"expected n probabilities and n differences, got {p.shape} and {difference.shape}")
+    theirs = np.full(p.shape, np.nan) if reference is None else np.asarray(reference, dtype=np.float64)
+    if p.ndim != 1 or not p.size or len({p.shape, difference.shape, theirs.shape}) != 1:
+        raise ValueError(f"expected n probabilities and n differences, got {p.shape}, {difference.shape}, {theirs.shape}")
     scale = float(np.sqrt((difference**2).mean())) or 1.0
     x = np.tanh(difference / scale)
-    coefficient = float(fit_pairwise_logistic(x[:, None], p, l2=l2)[0])
-    people = 0.0
-    if reference is not None:
-        theirs = np.asarray(reference, dtype=np.float64)
-        known = np.isfinite(theirs)
-        people = float(fit_pairwise_logistic(x[known][:, None], theirs[known], l2=l2)[0]) if known.any() else 0.0
+    known = np.isfinite(theirs)
+    fitted = known if known.any() else np.ones(p.size, dtype=bool)
+
+    def coefficient(values: Floats) -> float:
+        return float(fit_pairwise_logistic(x[fitted, None], values[fitted], l2=l2)[0])
+
+    people = coefficient(theirs) if known.any() else 0.0
     kept = np.clip(p, _SURE, 1 - _SURE)
-    adjusted = sigmoid(np.log(kept) - np.log1p(-kept) - (coefficient - people) * x)
+    logits = np.log(kept) - np.log1p(-kept)
+    before = left = coefficient(p)
+    taken, adjusted = 0.0, kept
+    for _ in range(_MAX_ROUNDS):
+        if abs(left - people) < _CLOSE:
+            break
+        taken += left - people
+        adjusted = sigmoid(logits - taken * x)
+        left = coefficient(adjusted)
     changed = int((np.sign(adjusted - 0.5) != np.sign(p - 0.5)).sum())
-    return LengthAdjustment(adjusted, coefficient, people, coefficient - people, scale, changed)
+    return LengthAdjustment(adjusted, before, people, left, scale, changed)

@@ -30,7 +30,9 @@ def bradley_terry(wins: ArrayLike, *, l2: float = 0.0) -> Floats:
     rows[np.arange(first.size), second] = -1.0
     if not first.size:
         return np.zeros(len(table))
-    strengths = fit_pairwise_logistic(rows, np.ones(first.size), l2=l2, weights=table[first, second])
+    free = slice(None) if l2 else slice(1, None)  # only differences are known: without a penalty the first stays at 0
+    strengths = np.zeros(len(table))
+    strengths[free] = fit_pairwise_logistic(rows[:, free], np.ones(first.size), l2=l2, weights=table[first, second])
     centred: Floats = strengths - strengths.mean()
     return centred
 

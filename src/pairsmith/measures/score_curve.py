@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pairsmith.measures.calibration import fit_pairwise_logistic, fit_temperature
+from pairsmith.measures.calibration import fit_pairwise_logistic
 from pairsmith.measures.isotonic import fit_isotonic
 from pairsmith.measures.vote_table import Floats
 
@@ -16,6 +16,8 @@ CurveKind: TypeAlias = Literal["temperature", "isotonic"]
 
 _MAX_LOGIT = 20.0
 _RIDGE = 1.0
+_FAINT = 0.01  # keeps a score that is always right from an infinite slope; nothing beside 50 labels
+_SLOPES = (1e-3, 1e3)  # a score that is mostly wrong gets the first: it says nothing, and is never turned round
 _PARTS = 5
 
 
@@ -78,7 +80,8 @@ def _temperature(scores: Floats, outcomes: Floats) -> float:
     if not there.any():
         return float("inf")
     unit = float(np.median(np.abs(scores[there])))
-    return unit * fit_temperature(scores[there] / unit, outcomes[there])
+    slope = float(fit_pairwise_logistic(scores[there, None] / unit, outcomes[there], l2=_FAINT)[0])
+    return unit / min(max(slope, _SLOPES[0]), _SLOPES[1])
 
 
 def _weights(logits: Floats, outcomes: Floats) -> Floats:
