@@ -1,7 +1,6 @@
 """Votes with a known truth, and slow plain implementations to compare with."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +17,13 @@ class Planted:
     labels: NDArray[np.int64]
 
 
-def crowd(items: int, raters: int, votes: int, *, classes: int = 3, seed: int = 0, prior: Any = (8, 4)) -> Planted:
+def crowd(
+    items: int, raters: int, votes: int, *, classes: int = 3, seed: int = 0, prior: tuple[float, float] = (8, 4)
+) -> Planted:
     """Each item gets `votes` different raters whose errors are uniform."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, classes, items)
-    accuracy = rng.beta(*prior, raters)
+    accuracy = rng.beta(prior[0], prior[1], raters)
     who = np.argsort(rng.random((items, raters)), axis=1)[:, :votes].ravel()
     item = np.repeat(np.arange(items), votes)
     right = rng.random(item.size) < accuracy[who]

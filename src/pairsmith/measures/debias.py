@@ -95,7 +95,9 @@ def length_adjusted(
     p, difference = np.asarray(probability, dtype=np.float64), np.asarray(length_difference, dtype=np.float64)
     theirs = np.full(p.shape, np.nan) if reference is None else np.asarray(reference, dtype=np.float64)
     if p.ndim != 1 or not p.size or len({p.shape, difference.shape, theirs.shape}) != 1:
-        raise ValueError(f"expected n probabilities and n differences, got {p.shape}, {difference.shape}, {theirs.shape}")
+        raise ValueError(
+            f"expected n probabilities and n differences, got {p.shape}, {difference.shape}, {theirs.shape}"
+        )
     scale = float(np.sqrt((difference**2).mean())) or 1.0
     x = np.tanh(difference / scale)
     known = np.isfinite(theirs)
