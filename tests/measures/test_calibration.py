@@ -132,3 +132,13 @@ def test_folds_depend_on_the_seed_alone():
 def test_more_folds_than_groups_are_refused():
     with pytest.raises(ValueError, match="2 groups"):
         list(grouped_folds(["a", "b", "a"], 3))
+
+
+@pytest.mark.parametrize("seed", [21, 77, 98, 186])
+def test_logistic_fits_converge_where_the_loss_is_no_more_exact_than_the_step(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rng.normal(0, 10, 2000), rng.integers(0, 2, 2000)
+    x = rng.normal(0, 3, 2000)
+    y = (rng.random(2000) < sigmoid(x)).astype(float)
+    (w,) = fit_pairwise_logistic(x[:, None] / 2, y, l2=0.01)
+    assert abs(float(x / 2 @ (sigmoid(x / 2 * w) - y)) + 0.01 * w) < 1e-6

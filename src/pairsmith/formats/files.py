@@ -10,10 +10,11 @@ from pairsmith.formats.lines import HEAD_BYTES, MAX_LINE_BYTES, iter_lines, line
 from pairsmith.formats.opening import ByteSource, open_bytes
 from pairsmith.formats.rows import BadRow, ReadTally, Row
 from pairsmith.formats.tables import read_csv, read_parquet
+from pairsmith.formats.xml_files import read_xml
 
 __all__ = ["SUFFIXES", "read_rows"]
 
-Kind = Literal["json", "csv", "parquet", "text"]
+Kind = Literal["json", "csv", "parquet", "text", "xml"]
 
 SUFFIXES: dict[str, Kind] = {
     ".jsonl": "json",
@@ -22,6 +23,7 @@ SUFFIXES: dict[str, Kind] = {
     ".csv": "csv",
     ".tsv": "csv",
     ".parquet": "parquet",
+    ".xml": "xml",
     ".txt": "text",
     ".text": "text",
     ".md": "text",
@@ -42,8 +44,8 @@ def read_rows(path: Path, *, tally: ReadTally | None = None, as_text: bool = Fal
     """The rows of a file, one at a time, good and bad ones in their order.
 
     Args:
-        path: JSON Lines, a JSON array, a JSON object with one list of rows, CSV, tab-separated values, Parquet or plain
-            text (one prompt per line); gzip and zstd are recognised by content.
+        path: JSON Lines, a JSON array, a JSON object with one list of rows, XML whose root holds the rows, CSV,
+            tab-separated values, Parquet or plain text (one prompt per line); gzip and zstd are recognised by content.
         tally: filled in while reading; `tally.rows` is the number of items handed over.
         as_text: take every line for a text, whatever the file looks like.
 
@@ -73,6 +75,8 @@ def _open_kind(kind: Kind, source: ByteSource, tally: ReadTally) -> Iterator[Row
         return read_parquet(source.path)
     if kind == "csv":
         return read_csv(source, tally)
+    if kind == "xml":
+        return read_xml(source)
     return read_json(source, tally) if kind == "json" else _read_text(source, tally)
 
 
@@ -102,6 +106,8 @@ def _kind(path: Path, head: bytes) -> Kind:
         raise InputError(f"{path}: {what}, whatever its name says; rename it")
     if named == "csv" and found == "json":
         raise InputError(f"{path}: is JSON, not a table; name it .jsonl")
+    if (start == b"<") != (named == "xml") and named in ("xml", "json"):
+        raise InputError(f"{path}: {'is not XML' if named == 'xml' else 'is XML'}, whatever its name says; rename it")
     if named == "json" and found is None and not _any_json_line(head):
         raise InputError(
             f"{path}: no line of it starts like JSON; if it is a table, name it .csv or .tsv, "

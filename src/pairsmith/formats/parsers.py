@@ -12,6 +12,7 @@ from pairsmith.formats.pandalm import parse_pandalm
 from pairsmith.formats.preference import CHOSEN_FIELDS, REJECTED_FIELDS, parse_preference
 from pairsmith.formats.prompts import PROMPT_FIELDS, parse_prompts
 from pairsmith.formats.rows import Parser, Row
+from pairsmith.formats.ukp import parse_ukp
 from pairsmith.formats.votes import PAIR_FIELDS, VOTE_FIELDS, VOTER_FIELDS, parse_votes
 
 __all__ = ["PARSERS", "guess_format", "guesses"]
@@ -24,6 +25,7 @@ PARSERS: Mapping[str, Parser] = {
     "hh": parse_hh,
     "arena": parse_arena,
     "pandalm": parse_pandalm,
+    "ukp": parse_ukp,
     "votes": parse_votes,
 }
 
@@ -73,6 +75,8 @@ def _looks_like(values: Mapping[str, Any]) -> str:
         return "arena"
     if has("annotator1") and has("response1"):
         return "pandalm"
+    if has("arg1") and has("mturkassignments"):
+        return "ukp"
     if has(*VOTE_FIELDS) and has(*VOTER_FIELDS) and (has(*PAIR_FIELDS) or has("response_a")):
         return "votes"
     chat = has(*CHAT_FIELDS)

@@ -23,6 +23,7 @@ REASONS: Mapping[str, str] = {
     "invalid_csv": "The quotes of the row do not follow the rules of CSV.",
     "too_few_columns": "The row has fewer columns than the header.",
     "too_many_columns": "The row has more columns than the header.",
+    "invalid_xml": "The XML breaks off or is malformed here; the rows before it were used.",
     # a field is not what it must be
     "missing_field": "A field that the format needs is not there.",
     "null_value": "The field is null.",

@@ -24,6 +24,7 @@ MAX_STEPS: Final = 100
 TOLERANCE: Final = 1e-10
 TEMPERATURE_RANGE: Final = (1e-3, 1e3)
 _TINY_RIDGE: Final = 1e-9  # keeps the Newton system solvable when features are collinear and l2 is 0
+_ROUNDING: Final = 1e-12  # near the optimum the sum itself is no more exact, and a right step must not look wrong
 _GOLDEN: Final = (5**0.5 - 1) / 2
 
 
@@ -90,7 +91,7 @@ def _descend(
     while True:
         moved = w - size * step
         lower = _penalised_loss(x, y, counts, moved, l2)
-        if lower <= loss or size < 1e-6:
+        if lower <= loss + _ROUNDING * abs(loss) or size < 1e-6:
             return moved, lower
         size /= 2
 
@@ -129,7 +130,7 @@ def expected_calibration_error(probabilities: npt.ArrayLike, outcomes: npt.Array
     """Mean distance in [0, 1] between claimed confidence and accuracy over equally wide bins (Naeini et al., 2015).
 
     The confidence of a verdict is the probability of the side it names, so the bins cover [0.5, 1] and exchanging
-    the sides changes nothing. A probability of exactly one half counts as half right.
+    the sides changes nothing. A probability of exactly one half counts as half right, as does a tie (outcome 0.5).
 
     Raises:
         ValueError: if there are no probabilities or the shapes differ.
@@ -138,7 +139,7 @@ def expected_calibration_error(probabilities: npt.ArrayLike, outcomes: npt.Array
     if p.ndim != 1 or p.shape != y.shape or not len(p):
         raise ValueError(f"expected n probabilities and n outcomes, got {p.shape} and {y.shape}")
     confidence = np.maximum(p, 1 - p)
-    right = np.where(p == 0.5, 0.5, (p > 0.5) == (y > 0.5))
+    right = np.where(p == 0.5, 0.5, np.where(p > 0.5, y, 1 - y))
     place = np.minimum(((confidence - 0.5) * 2 * bins).astype(np.int64), bins - 1)
     claimed = np.bincount(place, weights=confidence, minlength=bins)
     seen = np.bincount(place, weights=right, minlength=bins)
