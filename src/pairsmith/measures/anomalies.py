@@ -24,11 +24,10 @@ __all__ = ["annotator_anomalies", "fast_annotators"]
 Integers = NDArray[np.int64]
 
 _SIDES = {"a": 1, "b": -1}
-_MAX_FLIPPED_AGREEMENT = 0.35
-_CLEARLY_FLIPPED = 0.25
+_MAX_FLIPPED_AGREEMENT = 0.4
 _MIN_CUE_SHARE = 0.8
 _MIN_EACH_WAY = 10
-_MIN_CONSTANT_SHARE = 0.95
+_MIN_CONSTANT_SHARE = 0.9
 _MAX_OTHERS_SHARE = 0.8
 _READING_SECONDS = 1.0
 _MAX_FAST_SHARE = 0.1
@@ -36,12 +35,16 @@ _MAX_FAST_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Votes:
-    """Votes as columns, sorted: side is 1 (a), -1 (b) or 0; consensus is that of the others, 0 if there is none."""
+    """Votes as columns, sorted; sides are 1 (a), -1 (b) or 0.
+
+    `lead` is by how many votes the others prefer a to b (negative: b); `consensus` is its sign.
+    """
 
     items: tuple[str, ...]
     labels: tuple[str, ...]
     first: Integers
     side: Integers
+    lead: Integers
     consensus: Integers
     of: Mapping[str, Integers]
     """Rows of each annotator."""
@@ -61,7 +64,7 @@ def annotator_anomalies(
     votes: Iterable[Vote],
     *,
     longer: Mapping[str, str] | None = None,
-    alpha: float = 0.001,
+    alpha: float = 0.01,
     min_votes: int = 20,
 ) -> list[Conflict]:
     """Annotators that are flipped, follow position or length alone, or give one answer; sorted by kind and name.
@@ -95,12 +98,14 @@ def _columns(votes: Sequence[Vote], distrusted: Collection[str]) -> _Votes:
     rows: dict[str, list[int]] = {}
     for row, vote in enumerate(votes):
         rows.setdefault(vote.annotator, []).append(row)
+    lead = net[item] - side * trusted
     return _Votes(
         items=tuple(vote.item for vote in votes),
         labels=tuple(vote.label for vote in votes),
         first=first,
         side=side,
-        consensus=np.sign(net[item] - side * trusted),
+        lead=lead,
+        consensus=np.sign(lead),
         of={name: np.array(rows[name], dtype=np.int64) for name in sorted(rows)},
     )
 
@@ -126,20 +131,26 @@ def _all_tests(table: _Votes, longer: Mapping[str, str], alpha: float, min_votes
 
 
 def _flipped(table: _Votes, name: str, min_votes: int) -> _Finding | None:
-    """Against the others' majority more often than a coin would be."""
+    """Against the others more often than a coin would be, each vote weighted with the lead of the others' majority."""
     rows = table.of[name]
     decided = rows[(table.side[rows] != 0) & (table.consensus[rows] != 0)]
     n = int(decided.size)
     if n < min_votes:
         return None
-    agreeing = int((table.side[decided] == table.consensus[decided]).sum())
-    p_value = binomial_tail(n - agreeing, n, 0.5)
-    if agreeing / n > _MAX_FLIPPED_AGREEMENT:
+    agrees = table.side[decided] == table.consensus[decided]
+    weights = np.abs(table.lead[decided])  # four to nothing says more about a vote than two to one
+    against = int(weights[~agrees].sum() - weights[agrees].sum())
+    p_value = normal_tail(against / math.sqrt(int((weights**2).sum())))
+    agreement, agreeing = float(weights[agrees].sum() / weights.sum()), int(agrees.sum())
+    if agreement > _MAX_FLIPPED_AGREEMENT:
         return _Finding(name, p_value, None)
-    interval = wilson(agreeing, n)
-    evidence = {"agreement": agreeing / n, "interval": list(interval or ()), "votes": n}
-    clear = agreeing / n <= _CLEARLY_FLIPPED
-    return _Finding(name, p_value, evidence, "flip_votes" if clear else "exclude_annotator")
+    evidence = {
+        "agreement": agreeing / n,
+        "interval": list(wilson(agreeing, n) or ()),
+        "weighted_agreement": agreement,
+        "votes": n,
+    }
+    return _Finding(name, p_value, evidence, "flip_votes")
 
 
 def _cue(table: _Votes, name: str, cue: Integers, names: tuple[str, str], min_votes: int) -> _Finding | None:

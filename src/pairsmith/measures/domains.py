@@ -212,7 +212,7 @@ def category_disagreement(
     categories: Mapping[str, str],
     *,
     alpha: float = 0.01,
-    min_difference: float = 0.15,
+    max_ratio: float = 0.5,
     min_items: int = 20,
 ) -> list[Conflict]:
     """Categories in which pairs of votes agree less than in all others together, sorted by category.
@@ -225,7 +225,7 @@ def category_disagreement(
         votes: each annotator's last vote on each comparison; only votes for a side count.
         categories: category of each comparison; comparisons without one only serve for comparison.
         alpha: false discovery rate over all categories (Benjamini-Hochberg).
-        min_difference: smallest difference of agreement that matters.
+        max_ratio: largest ratio of the net agreements (2A - 1) inside and outside the category; this is half the signal.
         min_items: fewest comparisons with two or more votes, in the category and outside it.
     """
     counts: dict[str, list[int]] = {}
@@ -247,7 +247,7 @@ def category_disagreement(
         inside = own == place[name]
         agreement = float(1 - differing[inside].sum() / pairs[inside].sum())
         elsewhere = float(1 - differing[~inside].sum() / pairs[~inside].sum())
-        if value <= alpha and elsewhere - agreement >= min_difference:
+        if value <= alpha and 2 * agreement - 1 <= max_ratio * (2 * elsewhere - 1):
             evidence = {
                 "items": int(inside.sum()),
                 "agreement": agreement,

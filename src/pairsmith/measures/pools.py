@@ -103,7 +103,8 @@ def possible_columns(pool: Pool) -> Array:
         free = [not pool.tied(ranked[i], ranked[j]) for i, j in zip(better.tolist(), worse.tolist(), strict=True)]
     else:
         free = (table[:, 0] > ROUNDING).tolist()
-    return table[np.array(free, dtype=bool)]
+    untied: Array = table[np.array(free, dtype=bool)]
+    return untied
 
 
 def summary(table: Array, prompts: int) -> dict[str, Any]:

@@ -34,10 +34,10 @@ from pairsmith.measures.pools import (
 
 __all__ = [
     "PICKING",
-    "PickingPolicy",
     "TRIMMING",
-    "TrimmingPolicy",
+    "PickingPolicy",
     "Selection",
+    "TrimmingPolicy",
     "adjacent",
     "all_above_margin",
     "best_worst",
