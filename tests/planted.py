@@ -5,7 +5,6 @@ longer responses, better responses are longer, and one voter in twelve says "tie
 """
 
 import random
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -32,6 +31,30 @@ VOTES_EACH = 5
 CLUSTERS = 40
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """How honest people differ; probabilities. `careless` people share one group."""
+
+    skill: tuple[float, float] = (0.7, 1.0)
+    leaning: tuple[float, float] = (0.0, 0.15)
+    careless: float | None = None
+    ease: tuple[float, float] = (3.0, 1.0)
+    better_is_a: float = 0.5
+    better_is_longer: float = 0.6
+    better_is_first: float = 0.5
+
+
+CROWDS = {
+    "plain": Crowd(),
+    "careless group": Crowd(careless=0.15),
+    "length-loving": Crowd(leaning=(0.2, 0.5), better_is_longer=0.7),
+    "longer is better": Crowd(better_is_longer=0.95),
+    "better side known": Crowd(better_is_a=0.95, better_is_first=0.95),
+    "easy and impossible": Crowd(ease=(0.25, 0.25), skill=(0.5, 1.0)),
+}
+"""Honest crowds, some of them hard to tell from dishonest ones."""
+
+
 @dataclass
 class Data:
     """What detectors read, and for each kind the planted subjects and how many subjects there are."""
@@ -51,10 +74,10 @@ class Data:
         self.planted.setdefault(kind, set()).add(subjects)
 
 
-def simulate(seed: int, *, planted: bool) -> Data:
+def simulate(seed: int, *, planted: bool, crowd: str = "plain") -> Data:
     """One dataset; with `planted`, one of each kind of dishonest annotator and about ten of each other conflict."""
     data = Data()
-    _annotators(data, random.Random(f"votes {seed}"), planted)
+    _annotators(data, random.Random(f"votes {seed}"), planted, CROWDS[crowd])
     _comparisons(data, random.Random(f"comparisons {seed}"), planted)
     _prompts(data, random.Random(f"prompts {seed}"), planted)
     _texts(data, random.Random(f"texts {seed}"), planted)
@@ -64,18 +87,20 @@ def simulate(seed: int, *, planted: bool) -> Data:
 ODD = ("flipped", "first", "lengthy", "constant", "hasty", "twin1", "twin2")
 
 
-def _annotators(data: Data, rng: random.Random, planted: bool) -> None:
+def _annotators(data: Data, rng: random.Random, planted: bool, crowd: Crowd) -> None:
     honest = [f"person{number:02}" for number in range(HONEST)]
     people = [*honest, *(ODD if planted else [f"person{number:02}" for number in range(HONEST, HONEST + len(ODD))])]
-    skill = {name: rng.uniform(0.7, 1.0) for name in people}
-    leaning = {name: rng.uniform(0.0, 0.15) for name in people}
+    skill = {name: rng.uniform(*crowd.skill) for name in people}
+    leaning = {name: rng.uniform(*crowd.leaning) for name in people}
     data.groups = {name: GROUPS[place % 2] for place, name in enumerate(people)}
+    if crowd.careless is not None:
+        skill |= {name: crowd.careless for name in people if data.groups[name] == GROUPS[1]}
     for number in range(COMPARISONS):
         item = f"comparison{number:04}"
         data.categories[item] = rng.choice(CATEGORIES)
-        truth = rng.choice("ab")
-        longer = data.longer[item] = truth if rng.random() < 0.6 else _other(truth)
-        ease = rng.betavariate(3, 1)
+        truth = _biased(rng, "a", crowd.better_is_a)
+        longer = data.longer[item] = _biased(rng, truth, crowd.better_is_longer)
+        ease = rng.betavariate(*crowd.ease)
         voters = rng.sample(people, VOTES_EACH)
         if planted and ("twin1" in voters) != ("twin2" in voters) and rng.random() < 0.6:
             voters = ["twin1", "twin2", *[name for name in voters if not name.startswith("twin")]][:VOTES_EACH]
@@ -86,7 +111,7 @@ def _annotators(data: Data, rng: random.Random, planted: bool) -> None:
                 wanted = _other(truth)
             label = wanted if rng.random() < 0.5 + 0.5 * skill[name] * ease else _other(wanted)
             label = longer if rng.random() < leaning[name] else label
-            shown = rng.choice("ab")
+            shown = _biased(rng, truth, crowd.better_is_first)
             label = _odd(name, label, shown, longer, said, rng)
             if rng.random() < 0.08 and name not in ("constant", "twin2"):
                 label = "tie"
@@ -114,6 +139,10 @@ def _odd(name: str, label: str, shown: str, longer: str, said: Mapping[str, str]
         return said["twin1"]
     habits = {"flipped": _other(label), "first": shown, "lengthy": longer, "constant": "a"}
     return habits.get(name, label)
+
+
+def _biased(rng: random.Random, side: str, probability: float) -> str:
+    return side if rng.random() < probability else _other(side)
 
 
 def _other(side: str) -> str:
@@ -185,9 +214,7 @@ def _texts(data: Data, rng: random.Random, planted: bool) -> None:
             rows[-1] = near, bad, [*good, "indeed"]
             data.plant("contradictory", f"cluster{number:03}")
         for place, (one, two, three) in enumerate(rows):
-            data.examples.append(
-                Example(f"cluster{number:03}-{place}", " ".join(one), " ".join(two), " ".join(three))
-            )
+            data.examples.append(Example(f"cluster{number:03}-{place}", " ".join(one), " ".join(two), " ".join(three)))
     data.units["contradictory"] = 4 * CLUSTERS
 
 
@@ -229,11 +256,11 @@ class Tally:
         return self.alarms / self.units
 
 
-def tally(seeds: Iterable[int], *, planted: bool) -> dict[str, Tally]:
+def tally(seeds: Iterable[int], *, planted: bool, crowd: str = "plain") -> dict[str, Tally]:
     """For each kind: how many of the planted were found, and how many of all others were accused."""
     tallies: dict[str, Tally] = {}
     for seed in seeds:
-        data = simulate(seed, planted=planted)
+        data = simulate(seed, planted=planted, crowd=crowd)
         found = detect(data)
         for kind, units in data.units.items():
             truth, row = data.planted.get(kind, set()), tallies.setdefault(kind, Tally())
@@ -244,15 +271,38 @@ def tally(seeds: Iterable[int], *, planted: bool) -> dict[str, Tally]:
     return tallies
 
 
-def table(seeds: int) -> str:
-    """The table of the documentation, in Markdown."""
-    dirty, clean = tally(range(seeds), planted=True), tally(range(seeds), planted=False)
-    lines = ["| kind | planted | found | false alarms, planted data | false alarms, clean data |", "|---|---|---|---|---|"]
+TABLE_SEEDS = range(1000, 1020)
+"""None of them was looked at while thresholds were chosen."""
+
+
+def table() -> str:
+    """What is found in the plain crowd, in Markdown."""
+    dirty, clean = tally(TABLE_SEEDS, planted=True), tally(TABLE_SEEDS, planted=False)
+    lines = [
+        "| kind | planted | found | false alarms beside them | false alarms in clean data |",
+        "|---|---|---|---|---|",
+    ]
     for kind in sorted(dirty):
         rates = [f"{row.alarms} of {row.units} ({row.false_alarms:.2%})" for row in (dirty[kind], clean[kind])]
         lines.append(f"| `{kind}` | {dirty[kind].planted} | {dirty[kind].found} | {rates[0]} | {rates[1]} |")
     return "\n".join(lines)
 
 
+def crowds_table() -> str:
+    """Every crowd: what was missed, and all false alarms about annotators, pairs, groups and categories."""
+    lines = ["| crowd | missed beside others | false alarms beside them | in clean data |", "|---|---|---|---|"]
+    for crowd in CROWDS:
+        dirty = tally(TABLE_SEEDS, planted=True, crowd=crowd)
+        clean = tally(TABLE_SEEDS, planted=False, crowd=crowd)
+        missed = _listed({kind: (row.planted - row.found, row.planted) for kind, row in dirty.items()})
+        alarms = [_listed({kind: (row.alarms, row.units) for kind, row in each.items()}) for each in (dirty, clean)]
+        lines.append(f"| {crowd} | {missed} | {alarms[0]} | {alarms[1]} |")
+    return "\n".join(lines)
+
+
+def _listed(counts: Mapping[str, tuple[int, int]]) -> str:
+    return ", ".join(f"`{kind}` {some} of {total}" for kind, (some, total) in sorted(counts.items()) if some) or "none"
+
+
 if __name__ == "__main__":
-    print(table(int(sys.argv[1]) if len(sys.argv) > 1 else 20))
+    print(table(), crowds_table(), sep="\n\n")

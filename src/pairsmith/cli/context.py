@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "settings_of"]
 
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The global options."""

@@ -7,7 +7,8 @@ stand first, accuses nobody.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,8 @@ Integers = NDArray[np.int64]
 
 _SIDES = {"a": 1, "b": -1}
 _MAX_FLIPPED_AGREEMENT = 0.4
-_MIN_CUE_SHARE = 0.8
+_MIN_EXCESS = 0.6
+_EVEN = 0.5
 _MIN_EACH_WAY = 10
 _MIN_CONSTANT_SHARE = 0.9
 _MAX_OTHERS_SHARE = 0.8
@@ -112,15 +114,14 @@ def _columns(votes: Sequence[Vote], distrusted: Collection[str]) -> _Votes:
 
 def _all_tests(table: _Votes, longer: Mapping[str, str], alpha: float, min_votes: int) -> list[Conflict]:
     length = np.array([_SIDES.get(longer.get(item, ""), 0) for item in table.items], dtype=np.int64)
-    tests: dict[str, Callable[[str], _Finding | None]] = {
-        "flipped_annotator": lambda name: _flipped(table, name, min_votes),
-        "position_only": lambda name: _cue(table, name, table.first, ("first", "second"), min_votes),
-        "length_only": lambda name: _cue(table, name, length, ("longer", "shorter"), min_votes),
-        "constant_answer": _constant_test(table, min_votes),
+    tests: dict[str, list[_Finding]] = {
+        "flipped_annotator": [found for name in table.of if (found := _flipped(table, name, min_votes))],
+        "position_only": _cue_tests(table, table.first, ("first", "second"), min_votes),
+        "length_only": _cue_tests(table, length, ("longer", "shorter"), min_votes),
+        "constant_answer": _constant_tests(table, min_votes),
     }
     conflicts = []
-    for kind, test in tests.items():
-        findings = [finding for name in table.of if (finding := test(name))]
+    for kind, findings in tests.items():
         adjusted = adjusted_p_values([finding.p_value for finding in findings]).tolist()
         for finding, value in zip(findings, adjusted, strict=True):
             if finding.evidence is not None and value <= alpha:
@@ -153,8 +154,51 @@ def _flipped(table: _Votes, name: str, min_votes: int) -> _Finding | None:
     return _Finding(name, p_value, evidence, "flip_votes")
 
 
-def _cue(table: _Votes, name: str, cue: Integers, names: tuple[str, str], min_votes: int) -> _Finding | None:
-    """Follows the cue as often where the others' majority goes against it as where it goes along."""
+@dataclass(frozen=True, slots=True)
+class _Following:
+    """How often one annotator followed a cue: where the others agree with it, and where they oppose it."""
+
+    annotator: str
+    sizes: tuple[int, int]
+    hits: tuple[int, int]
+
+    @property
+    def share(self) -> float:
+        """Mean of both shares: 0.5 for judging content alone, 1 for following the cue alone."""
+        return sum(hit / size for hit, size in zip(self.hits, self.sizes, strict=True)) / 2
+
+
+def _cue_tests(table: _Votes, cue: Integers, names: tuple[str, str], min_votes: int) -> list[_Finding]:
+    """Who follows the cue far more (or less) than the median of the other annotators, at least 0.5.
+
+    The comparison with the others matters where the cue mostly tells the truth: a majority against it is then often
+    wrong, and honest people seem to follow the cue.
+    """
+    measured = [each for name in table.of if (each := _following(table, name, cue, min_votes))]
+    shares = sorted(each.share for each in measured)
+    findings = []
+    for each in measured:
+        share, along = (each.share, True) if each.share >= _EVEN else (1 - each.share, False)
+        usual = max(_EVEN, _median_without(shares, each.share)) if along else _EVEN
+        smooth = [(hit + 1) / (size + 2) for hit, size in zip(each.hits, each.sizes, strict=True)]
+        error = math.sqrt(sum(p * (1 - p) / size for p, size in zip(smooth, each.sizes, strict=True))) / 2
+        seen = sum(smooth) / 2 if along else 1 - sum(smooth) / 2
+        p_value = min(1.0, 2 * normal_tail((seen - usual) / error))
+        excess = (share - usual) / (1 - usual) if usual < 1 else 0.0
+        evidence = {
+            "follows": names[0] if along else names[1],
+            "balanced_share": share,
+            "usual_share": usual,
+            "excess": excess,
+            "share_where_others_agree_with_cue": each.hits[0] / each.sizes[0],
+            "share_where_others_oppose_cue": each.hits[1] / each.sizes[1],
+            "votes": list(each.sizes),
+        }
+        findings.append(_Finding(each.annotator, p_value, evidence if excess >= _MIN_EXCESS else None))
+    return findings
+
+
+def _following(table: _Votes, name: str, cue: Integers, min_votes: int) -> _Following | None:
     rows = table.of[name]
     counted = rows[(table.side[rows] != 0) & (cue[rows] != 0) & (table.consensus[rows] != 0)]
     along = table.consensus[counted] == cue[counted]
@@ -162,49 +206,36 @@ def _cue(table: _Votes, name: str, cue: Integers, names: tuple[str, str], min_vo
     sizes = int(along.sum()), int((~along).sum())
     if min(sizes) < _MIN_EACH_WAY or sum(sizes) < min_votes:
         return None
-    hits = int((follows & along).sum()), int((follows & ~along).sum())
-    share = sum(hit / size for hit, size in zip(hits, sizes, strict=True)) / 2
-    smooth = [(hit + 1) / (size + 2) for hit, size in zip(hits, sizes, strict=True)]
-    error = math.sqrt(sum(p * (1 - p) / size for p, size in zip(smooth, sizes, strict=True))) / 2
-    p_value = min(1.0, 2 * normal_tail(abs(sum(smooth) / 2 - 0.5) / error))
-    if max(share, 1 - share) < _MIN_CUE_SHARE:
-        return _Finding(name, p_value, None)
-    evidence = {
-        "follows": names[0] if share > 1 / 2 else names[1],
-        "balanced_share": share,
-        "share_where_others_agree_with_cue": hits[0] / sizes[0],
-        "share_where_others_oppose_cue": hits[1] / sizes[1],
-        "votes": list(sizes),
-    }
-    return _Finding(name, p_value, evidence)
+    return _Following(name, sizes, (int((follows & along).sum()), int((follows & ~along).sum())))
 
 
-def _constant_test(table: _Votes, min_votes: int) -> Callable[[str], _Finding | None]:
+def _median_without(ordered: Sequence[float], one: float) -> float:
+    """The median of sorted numbers without one of them; 0.5 if none are left."""
+    rest = list(ordered)
+    rest.remove(one)
+    return float(np.median(rest)) if rest else _EVEN
+
+
+def _constant_tests(table: _Votes, min_votes: int) -> list[_Finding]:
     """One label almost always, on comparisons where others gave it clearly less often."""
-    by_label: dict[tuple[str, str], int] = {}
-    total: dict[str, int] = {}
-    for item, label in zip(table.items, table.labels, strict=True):
-        by_label[item, label] = by_label.get((item, label), 0) + 1
-        total[item] = total.get(item, 0) + 1
-
-    def test(name: str) -> _Finding | None:
-        rows = [int(row) for row in table.of[name] if total[table.items[int(row)]] > 1]
+    by_label = Counter(zip(table.items, table.labels, strict=True))
+    total = Counter(table.items)
+    findings = []
+    for name, numbers in table.of.items():
+        rows = [row for row in numbers.tolist() if total[table.items[row]] > 1]
         n = len(rows)
         if n < min_votes:
-            return None
-        labels = [table.labels[row] for row in rows]
-        label = max(sorted(set(labels)), key=labels.count)
-        same = labels.count(label)
+            continue
+        (label, same), *_ = sorted(Counter(table.labels[row] for row in rows).items(), key=lambda each: -each[1])
         others = math.fsum(
-            (by_label.get((table.items[row], label), 0) - (table.labels[row] == label)) / (total[table.items[row]] - 1)
+            (by_label[table.items[row], label] - (table.labels[row] == label)) / (total[table.items[row]] - 1)
             for row in rows
         )
         p_value = binomial_tail(same, n, (others + 1) / (n + 2))
-        if same / n < _MIN_CONSTANT_SHARE or others / n > _MAX_OTHERS_SHARE:
-            return _Finding(name, p_value, None)
-        return _Finding(name, p_value, {"label": label, "share": same / n, "others_share": others / n, "votes": n})
-
-    return test
+        evidence = {"label": label, "share": same / n, "others_share": others / n, "votes": n}
+        clear = same / n >= _MIN_CONSTANT_SHARE and others / n <= _MAX_OTHERS_SHARE
+        findings.append(_Finding(name, p_value, evidence if clear else None))
+    return findings
 
 
 def fast_annotators(votes: Iterable[Vote], seconds: Iterable[float | None], *, min_votes: int = 20) -> list[Conflict]:

@@ -179,7 +179,8 @@ def preference_cycles(preferences: Iterable[Preference]) -> list[Conflict]:
 
     Directions of one pair are set off against each other first (see `both_ways`). Proposed for removal are the
     preferences of the lightest set of edges without which no circle is left. Where several sets are equally light, one
-    more vote on the lightest edges decides; above `feedback_arcs.EXACT_NODES` responses a person does.
+    more vote on the lightest edges decides; above `feedback_arcs.EXACT_NODES` responses the set found is not proven
+    lightest, and a person decides.
     """
     net: dict[tuple[str, str, str], float] = {}
     ids: dict[tuple[str, str, str], list[str]] = {}
@@ -204,8 +205,10 @@ def _cycle(
     weights = {(winner, loser): net[prompt, winner, loser] for prompt, winner, loser in edges}
     arcs = feedback_arcs(weights)
     resolution = "discard" if arcs.unique else "one_more_vote" if arcs.exact else "review"
-    heaviest = max(weights[edge] for edge in arcs.removed)
-    doubtful = set(arcs.removed) if arcs.unique else {edge for edge in weights if weights[edge] <= heaviest}
+    doubtful = set(arcs.removed)
+    if resolution == "one_more_vote":
+        heaviest = max(weights[edge] for edge in arcs.removed)
+        doubtful = {edge for edge in weights if weights[edge] <= heaviest + _ROUNDING}
     evidence = {
         "prompt": edges[0][0],
         "responses": sorted({node for edge in weights for node in edge}),

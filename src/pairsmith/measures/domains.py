@@ -58,7 +58,7 @@ def group_disagreement(
         categories: category of each comparison; those without one form the category "".
         seed: of the interval of the concordance.
         alpha: false discovery rate over all tests (Benjamini-Hochberg).
-        max_concordance: largest concordance that counts as disagreement, in [-1, 1).
+        max_concordance: the upper end of the interval of the concordance must not exceed this, in [-1, 1).
         min_items: fewest comparisons with votes of both groups.
 
     Returns:
@@ -75,7 +75,7 @@ def group_disagreement(
         if value > alpha:
             continue
         concordance, interval = _concordance(test.items.values(), seed)
-        if concordance is not None and concordance <= max_concordance and interval is not None and interval[1] < 1:
+        if concordance is not None and interval is not None and interval[1] <= max_concordance:
             found.append((test, value, concordance, interval))
     tested = Counter(test.groups for test in tests)
     opposed = Counter(test.groups for test, *_ in found)
@@ -138,7 +138,7 @@ def _permutation_p(patterns: Iterable[Pattern]) -> float:
     observed, kinds = 0, Counter[tuple[int, int, int]]()
     for a1, n1, a2, n2 in patterns:
         observed += _disagreeing(a1, n1, a2, n2)
-        kinds[n1, n2, a1 + a2] += 1
+        kinds[n1, n2, min(a1 + a2, n1 + n2 - a1 - a2)] += 1  # the names of the sides do not matter
     distributions = []
     for (n1, n2, a), times in sorted(kinds.items()):
         chances = [0.0] * (n1 * n2 + 1)
@@ -159,7 +159,8 @@ def _concordance(patterns: Iterable[Pattern], seed: int) -> tuple[float | None, 
 
     Each mean is unbiased: products of votes of different people only (Spearman's correction for attenuation, 1904).
     """
-    counted = Counter(patterns)
+    # Under either naming of the sides the same pattern, so that the draws of the bootstrap are the same too.
+    counted = Counter(min((a1, n1, a2, n2), (n1 - a1, n1, n2 - a2, n2)) for a1, n1, a2, n2 in patterns)
     distinct = np.array(sorted(counted), dtype=np.float64).reshape(-1, 4)
     items = np.array([counted[pattern] for pattern in sorted(counted)], dtype=np.float64)
     nets = [2 * distinct[:, column] - distinct[:, column + 1] for column in (0, 2)]
@@ -225,7 +226,7 @@ def category_disagreement(
         votes: each annotator's last vote on each comparison; only votes for a side count.
         categories: category of each comparison; comparisons without one only serve for comparison.
         alpha: false discovery rate over all categories (Benjamini-Hochberg).
-        max_ratio: largest ratio of the net agreements (2A - 1) inside and outside the category; this is half the signal.
+        max_ratio: largest ratio of the net agreements 2A - 1 inside and outside the category; 0.5 is half the signal.
         min_items: fewest comparisons with two or more votes, in the category and outside it.
     """
     counts: dict[str, list[int]] = {}

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 ROUNDING = 1e-9
 """Scores closer than this are equal."""
 
-_PRIOR_GAMES = 0.5
+_PRIOR_WINS = 0.5
 _ROUNDS = 200
 
 
@@ -50,7 +50,7 @@ class Pool:
         return Pool(self.prompt, tuple(sorted(usable, key=lambda each: (-score_of(each), each.id))), self.ties)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Pick:
     """A pair: `gap` above 0 is the difference in score; lengths are those of the texts."""
 
@@ -60,6 +60,11 @@ class Pick:
     gap: float
     chosen_length: int
     rejected_length: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells pairs apart, and what they are sorted by."""
+        return self.prompt, self.chosen, self.rejected
 
     @classmethod
     def of(cls, prompt: str, chosen: Scored, rejected: Scored) -> "Pick":
@@ -135,8 +140,8 @@ def summary(table: Array, prompts: int) -> dict[str, Any]:
 def scores_from_votes(wins: Mapping[tuple[str, str], float], candidates: Iterable[str]) -> dict[str, float]:
     """A score in [0, 1] for each candidate of one prompt: its mean probability to beat one of the others.
 
-    Bradley-Terry strengths (Hunter 2004, minorisation-maximisation), with half a drawn game of every candidate against
-    an average opponent, so that one vote proves little and candidates nobody compared get 0.5. A tie is half a win for
+    Bradley-Terry strengths (Hunter 2004, minorisation-maximisation), with one drawn game of every candidate against
+    an average opponent, so that one vote is no certainty and candidates nobody compared get 0.5. A tie is half a win for
     either side.
 
     Args:
@@ -151,11 +156,11 @@ def scores_from_votes(wins: Mapping[tuple[str, str], float], candidates: Iterabl
     for (winner, loser), count in sorted(wins.items()):
         beaten[number[winner], number[loser]] += count
     games = beaten + beaten.T
-    won = beaten.sum(axis=1) + _PRIOR_GAMES
+    won = beaten.sum(axis=1) + _PRIOR_WINS
     strength = np.ones(len(names))
     for _ in range(_ROUNDS):
         pulls = games / (strength[:, None] + strength[None, :])
-        strength = won / (pulls.sum(axis=1) + 2 * _PRIOR_GAMES / (strength + 1))
+        strength = won / (pulls.sum(axis=1) + 2 * _PRIOR_WINS / (strength + 1))
     odds = strength[:, None] / (strength[:, None] + strength[None, :])
     means = (odds.sum(axis=1) - 0.5) / (len(names) - 1)
     return {name: float(means[number[name]]) for name in names}

@@ -131,7 +131,7 @@ def max_pairs_per_prompt(limit: int, keep: str = "largest_gap", seed: int = 0) -
         raise ValueError(f"limit must be 1 or more and keep largest_gap or random, not {limit} and {keep!r}")
 
     def rank(each: Pick) -> tuple[Any, ...]:
-        return (-each.gap if keep == "largest_gap" else _draw(seed, each.prompt, each.chosen, each.rejected), each)
+        return (-each.gap if keep == "largest_gap" else _draw(seed, *each.key), each.key)
 
     def policy(picks: Sequence[Pick], _: Sequence[Pick]) -> Iterable[Pick]:
         of_prompt: dict[str, list[Pick]] = {}
@@ -157,7 +157,7 @@ def length_balanced(max_share: float = 0.5) -> TrimmingPolicy:
             sides[longer_side(each)].append(each)
         surplus, other = sorted((-1, 1), key=lambda side: (-len(sides[side]), side))
         allowed = math.floor(len(sides[other]) * max_share / (1 - max_share) + ROUNDING)
-        kept = sorted(sides[surplus], key=lambda each: (abs(_log_ratio(each)), -each.gap, each))[:allowed]
+        kept = sorted(sides[surplus], key=lambda each: (abs(_log_ratio(each)), -each.gap, each.key))[:allowed]
         return [*kept, *sides[other], *sides[0]]
 
     return policy
@@ -170,11 +170,13 @@ def refill_to_n(n: int, margin: float = 0.0) -> TrimmingPolicy:
     """
 
     def policy(picks: Sequence[Pick], reserve: Sequence[Pick]) -> Iterable[Pick]:
-        counts = Counter(each.prompt for each in picks)
+        counts, known = Counter(each.prompt for each in picks), {each.key for each in picks}
         waiting: dict[str, list[Pick]] = {}
-        for each in sorted(set(reserve) - set(picks), key=lambda pair: (pair.gap, pair)):
-            if each.gap >= margin - ROUNDING:
-                waiting.setdefault(each.prompt, []).append(each)  # the largest gap last
+        for each in reserve:
+            if each.gap >= margin - ROUNDING and each.key not in known:
+                waiting.setdefault(each.prompt, []).append(each)
+        for listed in waiting.values():
+            listed.sort(key=lambda pair: (pair.gap, pair.key))  # the largest gap last
         queue = [(counts[prompt], -listed[-1].gap, prompt) for prompt, listed in waiting.items()]
         heapq.heapify(queue)
         added: list[Pick] = []
@@ -232,7 +234,7 @@ def pick(pools: Iterable[Pool], policy: str | PickingPolicy, **options: Any) -> 
         counts["unscored"] += len(pool.candidates) - scored
         counts["tied"] += math.comb(scored, 2) - len(possible[-1])
         counts["empty_prompts"] += not free
-    picks.sort()
+    picks.sort(key=lambda pair: pair.key)
     before = summary(np.concatenate(possible), possible_prompts)
     return Selection(tuple(picks), ({**_report(policy, options, before, _summary(picks)), **counts},))
 
@@ -250,7 +252,7 @@ def trim(
     """
     change = TRIMMING[policy](**options) if isinstance(policy, str) else policy
     reserve = pick(pools, all_above_margin(0.0)).picks
-    after = tuple(sorted(change(selection.picks, reserve)))
+    after = tuple(sorted(change(selection.picks, reserve), key=lambda pair: pair.key))
     report = _report(policy, options, _summary(selection.picks), _summary(after))
     return Selection(after, (*selection.reports, report))
 
