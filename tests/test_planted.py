@@ -23,13 +23,13 @@ def test_simulation_depends_on_the_seed_alone():
 
 
 def test_planted_conflicts_are_found_and_nobody_else_is_accused():
-    for kind, row in tally(range(300, 304), planted=True).items():
+    for kind, row in tally(range(300, 302), planted=True).items():
         assert row.recall >= 0.95, kind
         assert row.false_alarms < MAX_FALSE_ALARMS, kind
 
 
 def test_clean_data_raise_no_alarm():
-    for kind, row in tally(range(300, 304), planted=False).items():
+    for kind, row in tally(range(300, 302), planted=False).items():
         assert row.planted == 0
         assert row.false_alarms < MAX_FALSE_ALARMS, kind
 

@@ -7,7 +7,7 @@ import pytest
 from pairsmith.measures.annotation import Vote
 from pairsmith.measures.anomalies import annotator_anomalies, fast_annotators
 from pairsmith.measures.collusion import colluding_pairs
-from pairsmith.measures.conflicts import CONFLICT_KINDS, CONFLICT_RESOLUTIONS
+from pairsmith.measures.conflicts import CONFLICT_KINDS, CONFLICT_RESOLUTIONS, Conflict
 from tests.planted import CROWDS, simulate
 
 
@@ -21,7 +21,7 @@ def found(planted):
     return annotator_anomalies(planted.votes, longer=planted.longer)
 
 
-def only(conflicts, kind):
+def only(conflicts: list[Conflict], kind: str) -> Conflict:
     (conflict,) = (each for each in conflicts if each.kind == kind)
     return conflict
 

@@ -8,6 +8,7 @@ from pairsmith.measures.annotation import Vote
 from pairsmith.measures.conflicts import (
     CONFLICT_KINDS,
     CONFLICT_RESOLUTIONS,
+    Conflict,
     Preference,
     both_ways,
     inconsistent_annotations,
@@ -18,7 +19,7 @@ from pairsmith.measures.conflicts import (
 LABELS = ("a", "b", "tie", "unsure", "both_bad")
 
 
-def votes(labels, item="c1"):
+def votes(labels: list[str], item: str = "c1") -> list[Vote]:
     return [Vote(item, f"p{number}", "human", label) for number, label in enumerate(labels)]
 
 
@@ -69,7 +70,7 @@ def test_both_ways_discards_the_lighter_direction():
     assert (conflict.targets, conflict.resolution) == (("1", "2"), "review")
 
 
-def circle(*weights):
+def circle(*weights: float) -> list[Preference]:
     names = "xyz"
     return [
         Preference(str(place), "p", names[place], names[(place + 1) % 3], weight)
@@ -115,7 +116,7 @@ ballots = st.lists(st.tuples(st.sampled_from("cd"), st.sampled_from(LABELS)), ma
 
 @given(preferences, ballots, st.randoms())
 def test_conflicts_are_sorted_known_serialisable_and_blind_to_order(listed, cast, rng):
-    def everything():
+    def everything() -> list[Conflict]:
         return [
             each
             for found in (

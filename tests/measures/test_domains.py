@@ -13,7 +13,9 @@ from tests.planted import CATEGORIES, CONTESTED, GROUPS, simulate
 PEOPLE = {f"p{number}": "gh"[number % 2] for number in range(12)}
 
 
-def crowd(seed, *, opposed=0.0, skills=(0.85, 0.85), items=300):
+def crowd(
+    seed: int, *, opposed: float = 0.0, skills: tuple[float, float] = (0.85, 0.85), items: int = 300
+) -> list[Vote]:
     """Votes of two groups; in a share `opposed` of the comparisons the second group prefers the opposite."""
     rng = random.Random(seed)
     votes = []
@@ -54,9 +56,10 @@ def test_one_contested_category_asks_for_context():
     assert conflict.evidence["agreement"] < conflict.evidence["agreement_elsewhere"]
 
 
-def permuted(votes, groups, rng):
+def permuted(votes: list[Vote], rng: random.Random) -> list[Vote]:
     """A random deal of the votes of every comparison to its voters."""
-    dealt, on_item = [], {}
+    dealt: list[Vote] = []
+    on_item: dict[str, list[Vote]] = {}
     for vote in votes:
         on_item.setdefault(vote.item, []).append(vote)
     for listed in on_item.values():
@@ -66,7 +69,7 @@ def permuted(votes, groups, rng):
     return dealt
 
 
-def disagreements(votes, groups):
+def disagreements(votes: list[Vote], groups: dict[str, str]) -> int:
     counts = Counter((vote.item, groups[vote.annotator], vote.label) for vote in votes)
     items = {vote.item for vote in votes}
     return sum(
@@ -79,7 +82,7 @@ def test_the_exact_p_value_is_that_of_many_permutations():
     (conflict,) = group_disagreement(votes, PEOPLE, seed=0, alpha=1.0, max_concordance=1.0)
     rng = random.Random(0)
     observed = disagreements(votes, PEOPLE)
-    dealt = [disagreements(permuted(votes, PEOPLE, rng), PEOPLE) for _ in range(2000)]
+    dealt = [disagreements(permuted(votes, rng), PEOPLE) for _ in range(2000)]
     share = np.mean([each >= observed for each in dealt])
     assert conflict.evidence["p_value"] == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 2000) + 1e-3)
 
@@ -87,7 +90,7 @@ def test_the_exact_p_value_is_that_of_many_permutations():
 def test_too_few_comparisons_and_unknown_groups_say_nothing():
     votes = crowd(1, opposed=0.9)
     assert not group_disagreement(votes[: 6 * 15], PEOPLE, seed=0)
-    assert not group_disagreement(votes, {name: "g" for name in PEOPLE}, seed=0)
+    assert not group_disagreement(votes, dict.fromkeys(PEOPLE, "g"), seed=0)
     assert not group_disagreement([], {}, seed=0)
     assert not category_disagreement([], {})
 

@@ -7,14 +7,17 @@ from hypothesis import strategies as st
 from pairsmith.measures.contradictions import cycles
 from pairsmith.measures.feedback_arcs import EXACT_NODES, feedback_arcs
 
+Edge = tuple[str, str]
+Weights = dict[Edge, int]
 
-def graphs(nodes, weights):
+
+def graphs(nodes: int, weights: st.SearchStrategy[int]) -> st.SearchStrategy[Weights]:
     names = [f"n{number:02}" for number in range(nodes)]
     pairs = st.tuples(st.sampled_from(names), st.sampled_from(names)).filter(lambda pair: pair[0] != pair[1])
     return st.dictionaries(pairs, weights, min_size=1, max_size=nodes * nodes)
 
 
-def brute_force(weights):
+def brute_force(weights: Weights) -> tuple[float, list[frozenset[Edge]]]:
     nodes = sorted({node for edge in weights for node in edge})
     backward = set()
     for order in permutations(nodes):

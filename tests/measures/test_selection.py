@@ -1,25 +1,33 @@
 import json
 import math
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairsmith.measures.pools import Pick, Pool, Scored, scores_from_votes
 from pairsmith.measures.selection import PICKING, TRIMMING, Selection, all_above_margin, pick, trim
 
-OPTIONS = {"random_below_chosen": {"seed": 7}, "all_above_margin": {"margin": 0.2}}
-TRIMS = {"max_pairs_per_prompt": {"limit": 2}, "length_balanced": {}, "refill_to_n": {"n": 12}}
+OPTIONS: dict[str, dict[str, Any]] = {"random_below_chosen": {"seed": 7}, "all_above_margin": {"margin": 0.2}}
+TRIMS: dict[str, dict[str, Any]] = {
+    "max_pairs_per_prompt": {"limit": 2},
+    "length_balanced": {},
+    "refill_to_n": {"n": 12},
+}
 
 
-def pool(*scores, lengths=(), ties=(), prompt="p"):
+def pool(
+    *scores: float | None, lengths: Sequence[int] = (), ties: tuple[tuple[str, str], ...] = (), prompt: str = "p"
+) -> Pool:
     lengths = lengths or [10] * len(scores)
     names = "abcdefghijklmnop"
     return Pool(prompt, tuple(Scored(names[n], score, lengths[n]) for n, score in enumerate(scores)), ties)
 
 
-def pairs(selection):
+def pairs(selection: Selection) -> list[tuple[str, str]]:
     return [(each.chosen, each.rejected) for each in selection.picks]
 
 
@@ -38,12 +46,12 @@ pools = st.lists(st.lists(st.tuples(scores, st.integers(0, 50)), max_size=6), mi
 )
 
 
-def select(listed, picking, trimming=None):
+def select(listed: list[Pool], picking: str, trimming: str | None = None) -> Selection:
     selection = pick(listed, picking, **OPTIONS.get(picking, {}))
     return trim(selection, trimming, pools=listed, **TRIMS[trimming]) if trimming else selection
 
 
-def sound(selection, listed):
+def sound(selection: Selection, listed: list[Pool]) -> None:
     by_prompt = {each.prompt: each for each in listed}
     for each in selection.picks:
         candidates = {one.id: one for one in by_prompt[each.prompt].candidates}
@@ -56,6 +64,7 @@ def sound(selection, listed):
 
 @pytest.mark.parametrize("trimming", [None, *TRIMMING])
 @pytest.mark.parametrize("picking", PICKING)
+@settings(max_examples=20)
 @given(listed=pools, rng=st.randoms())
 def test_every_policy_is_sound_and_blind_to_order_and_reports(picking, trimming, listed, rng):
     selection = select(listed, picking, trimming)
@@ -161,7 +170,7 @@ def test_refill_minds_the_margin():
 
 
 def test_your_own_policies_take_part():
-    def second_best(ranked):
+    def second_best(ranked: Pool) -> list[tuple[Scored, Scored]]:
         return [(ranked.candidates[0], ranked.candidates[1])]
 
     listed = [pool(0.9, 0.5, 0.1), pool(0.9, 0.9, 0.1, prompt="q")]

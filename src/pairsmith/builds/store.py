@@ -14,17 +14,7 @@ from pairsmith.builds.files import sync_folder, write_synced
 from pairsmith.errors import BuildError
 from pairsmith.processes import is_alive
 
-__all__ = [
-    "BUILDS_FOLDER",
-    "LATEST",
-    "MANIFEST_FILE",
-    "Build",
-    "builds_of",
-    "find_build",
-    "latest_build",
-    "make_latest",
-    "write_build",
-]
+__all__ = ["BUILDS_FOLDER", "LATEST", "MANIFEST_FILE", "Build", "builds_of", "find_build", "latest_build", "make_latest", "write_build"]
 
 BUILDS_FOLDER = "builds"
 LATEST = "latest"

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "settings_of"]
 
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The global options."""

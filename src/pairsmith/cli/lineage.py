@@ -54,9 +54,7 @@ def _row_of(project: Path, wanted: str) -> dict[str, Any]:
                 if row.get("pair_id", row.get("id")) == wanted:
                     return {"build": build.name, **row}
         break  # the newest build; older ones have their own ids of the same form
-    raise UsageError(
-        f"{wanted}: the newest build has no such pair; run `pairsmith build`, or look in preference_pairs.jsonl"
-    )
+    raise UsageError(f"{wanted}: the newest build has no such pair; run `pairsmith build`, or look in preference_pairs.jsonl")
 
 
 def _facts_behind(ledger: Ledger, comparison_id: str) -> dict[str, Any]:

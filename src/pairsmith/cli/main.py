@@ -34,9 +34,7 @@ app.add_typer(configuration.app, name="config")
 @app.callback()
 def main(
     context: typer.Context,
-    directory: Annotated[Path, typer.Option("-C", "--directory", metavar="DIR", help="The project folder.")] = Path(
-        "."
-    ),
+    directory: Annotated[Path, typer.Option("-C", "--directory", metavar="DIR", help="The project folder.")] = Path("."),
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key, e.g. gate.min_pairs=100."),

@@ -82,7 +82,9 @@ def export(
         output.line(f"          {path}")
 
 
-def collecting(stage: str, project: Path, config: "Config", ledger: "Ledger", output: "Output") -> "Progress":
+def collecting(
+    stage: str, project: Path, config: "Config", ledger: "Ledger", output: "Output"
+) -> "Progress":
     """Run one collecting stage with a progress bar and say what it did."""
     from pairsmith.pipeline import collecting as pipeline
 

@@ -141,8 +141,8 @@ def scores_from_votes(wins: Mapping[tuple[str, str], float], candidates: Iterabl
     """A score in [0, 1] for each candidate of one prompt: its mean probability to beat one of the others.
 
     Bradley-Terry strengths (Hunter 2004, minorisation-maximisation), with one drawn game of every candidate against
-    an average opponent, so that one vote is no certainty and candidates nobody compared get 0.5. A tie is half a win for
-    either side.
+    an average opponent, so that one vote is no certainty and candidates nobody compared get 0.5. A tie is half a win
+    for either side.
 
     Args:
         wins: how often the first of two ids beat the second.

@@ -109,8 +109,7 @@ def _files(derived: Derived, facts: Facts) -> dict[str, bytes]:
     rows = derived.exported.kept
     gate = gate_document(derived.gate)
     rejected = [
-        {"stage": "collect", "id": each.id, "reason": each.reason, "evidence": _rejection(each)}
-        for each in facts.rejected
+        {"stage": "collect", "id": each.id, "reason": each.reason, "evidence": _rejection(each)} for each in facts.rejected
     ]
     comparison_of = {pair.id: pair.comparison_id for pair in derived.pairs}
     dropped = [{**asdict(each), "comparison_id": comparison_of.get(each.id, each.id)} for each in derived.dropped]
@@ -143,3 +142,4 @@ def _rejection(rejected: Any) -> dict[str, Any]:
 
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+

@@ -55,9 +55,7 @@ def _gap(threshold: float, gap: Mapping[str, Any], total: int) -> Criterion:
         reason = "no pair has two votes, and the gap of a single vote is 1 whatever the responses are"
     elif value is not None and gap["single_vote"] and gap["multi_vote"]["mean"] is not None:
         # A single vote makes a gap of 1 by construction: such pairs must not carry the others over the bar.
-        reason = (
-            f"{gap['single_vote']} pairs rest on one vote; the mean of the others is {gap['multi_vote']['mean']:.3f}"
-        )
+        reason = f"{gap['single_vote']} pairs rest on one vote; the mean of the others is {gap['multi_vote']['mean']:.3f}"
         state = _state(min(value, gap["multi_vote"]["mean"]), threshold)
     remedy = _remedy("gap", state)
     return Criterion("gap", value, threshold, state, remedy, gap["interval"], gap["n"], reason)

@@ -105,9 +105,7 @@ def _generation(facts: Facts) -> dict[str, Any]:
                 "candidates": len(candidates),
                 "failed": sum(bool(each.error) for each in candidates),
                 "tokens": sum(each.usage.get("completion_tokens", 0) for each in candidates),
-                "finish_reasons": _counts(
-                    each.finish_reason or "not recorded" for each in candidates if not each.error
-                ),
+                "finish_reasons": _counts(each.finish_reason or "not recorded" for each in candidates if not each.error),
                 "engine": _common([each.engine for each in candidates]),
             }
             for (model, origin), candidates in sorted(by_model.items())
