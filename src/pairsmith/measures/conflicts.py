@@ -1,0 +1,252 @@
+"""Opinions that cannot all stand: what contradicts what, the evidence, and how it may be resolved.
+
+Detectors return conflicts and change nothing. A resolution is a proposal: a rule can carry it out, or a person rules.
+Contradictions across prompts are in `opposed_examples`, groups and categories in `domains`, annotators in `anomalies`
+and `collusion`.
+"""
+
+from collections import Counter, deque
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from pairsmith.measures.annotation import Vote
+from pairsmith.measures.contradictions import cycles, reversals
+from pairsmith.measures.feedback_arcs import feedback_arcs
+from pairsmith.measures.intervals import wilson
+
+__all__ = [
+    "CONFLICT_KINDS",
+    "CONFLICT_RESOLUTIONS",
+    "Conflict",
+    "Preference",
+    "both_ways",
+    "inconsistent_annotations",
+    "low_confidence",
+    "preference_cycles",
+]
+
+CONFLICT_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "inconsistent": "different annotators prefer different sides of one comparison",
+        "low_confidence": "no label of a comparison has enough of its votes, or most voters were unsure",
+        "both_ways": "the same two responses to a prompt are preferred in both directions",
+        "cycle": "preferences of one prompt run in a circle: A over B over C over A",
+        "contradictory": "near-identical prompts, and what one prefers resembles what the other rejects, both ways",
+        "group_disagreement": "two groups of annotators prefer opposite sides more often than chance explains",
+        "category_disagreement": "annotators agree clearly less in one category than in the others",
+        "flipped_annotator": "an annotator votes against the others' majority, as if the sides were exchanged",
+        "position_only": "an annotator's votes follow the order of display and not the responses",
+        "length_only": "an annotator's votes follow the lengths of the responses and not their content",
+        "constant_answer": "an annotator gives one answer to everything, where others do not",
+        "too_fast": "an annotator often answers faster than anybody can read",
+        "colluding_pair": "two annotators agree far more with each other than their agreement with others explains",
+    }
+)
+
+CONFLICT_RESOLUTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "accept_majority": "the majority stands; nothing to do",
+        "tie_breaker": "a tie-break annotator or a ruling decides",
+        "one_more_vote": "one more vote on each target can decide",
+        "discard": "leave the targets out",
+        "review": "no rule can decide between the targets: a person must",
+        "split_dataset": "make one dataset for each group: both preferences are valid, for different readers",
+        "add_context": "say in the prompts of the targets for whom or for what purpose the response is",
+        "exclude_annotator": "leave out the votes of the targets",
+        "flip_votes": "ask the target which side was meant, then exchange or leave out the votes",
+        "merge_votes": "count the votes of the targets as one annotator's",
+    }
+)
+
+_CLEAR_SHARE = 0.6
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One conflict: the ids it concerns, the evidence as JSON values, and the proposed resolution of some of them."""
+
+    kind: str
+    subjects: tuple[str, ...]
+    evidence: Mapping[str, Any]
+    resolution: str
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """One response preferred over another; `weight` above 0 says how strongly, for example the lead in votes."""
+
+    id: str
+    prompt: str
+    winner: str
+    loser: str
+    weight: float = 1.0
+
+
+def inconsistent_annotations(votes: Iterable[Vote], *, min_agreement: float = _CLEAR_SHARE) -> list[Conflict]:
+    """Comparisons with votes for both sides from at least two annotators, sorted by id.
+
+    The majority is accepted if its side has at least `min_agreement` of all votes; else a tie-breaker decides. The
+    evidence holds the votes by label, the voters of either side, and the share of the leading side with its interval.
+    """
+    conflicts = []
+    for item, on_item in _by_item(votes):
+        labels = Counter(vote.label for vote in on_item)
+        voters = {side: sorted({vote.annotator for vote in on_item if vote.label == side}) for side in ("a", "b")}
+        if not (voters["a"] and voters["b"]) or len({*voters["a"], *voters["b"]}) < 2:
+            continue
+        lead, total = max(labels["a"], labels["b"]), labels.total()
+        clear = labels["a"] != labels["b"] and lead / total >= min_agreement
+        evidence = {
+            "votes": dict(sorted(labels.items())),
+            "for_a": voters["a"],
+            "for_b": voters["b"],
+            "share": lead / total,
+            "interval": list(wilson(lead, total) or ()),
+        }
+        conflicts.append(
+            Conflict("inconsistent", (item,), evidence, "accept_majority" if clear else "tie_breaker", (item,))
+        )
+    return conflicts
+
+
+def low_confidence(
+    votes: Iterable[Vote],
+    *,
+    min_agreement: float = _CLEAR_SHARE,
+    max_votes: int = 5,
+    confidence: Mapping[str, float] | None = None,
+    min_confidence: float = 0.6,
+) -> list[Conflict]:
+    """Comparisons whose votes decide nothing, sorted by id.
+
+    A comparison counts if its most frequent label has less than `min_agreement` of all its votes (ties and `unsure`
+    are votes), if that label is `unsure`, or if its `confidence` (probability that the winner is right, by comparison)
+    is below `min_confidence`. A single vote for a side is no measure of agreement and does not count. One more vote is
+    asked for where it could give a side `min_agreement` within `max_votes`; else the comparison is discarded.
+    """
+    conflicts = []
+    for item, on_item in _by_item(votes):
+        labels = Counter(vote.label for vote in on_item)
+        total, most = labels.total(), max(labels.values())
+        sure = None if confidence is None else confidence.get(item)
+        undecided = total > 1 and most / total < min_agreement
+        unsure = labels["unsure"] == most
+        doubtful = sure is not None and sure < min_confidence
+        if not (undecided or unsure or doubtful):
+            continue
+        helps = total < max_votes and (max(labels["a"], labels["b"]) + 1) / (total + 1) >= min_agreement
+        evidence = {"votes": dict(sorted(labels.items())), "share": most / total, "confidence": sure}
+        conflicts.append(
+            Conflict("low_confidence", (item,), evidence, "one_more_vote" if helps else "discard", (item,))
+        )
+    return conflicts
+
+
+def both_ways(preferences: Iterable[Preference], *, min_share: float = _CLEAR_SHARE) -> list[Conflict]:
+    """Pairs of responses preferred in both directions within a prompt, sorted by ids.
+
+    The lighter direction is discarded if the heavier has at least `min_share` of the weight; else a person decides.
+    """
+    listed = sorted(preferences, key=lambda each: each.id)
+    edges: list[tuple[Hashable, Hashable]] = [
+        ((each.prompt, each.winner), (each.prompt, each.loser)) for each in listed
+    ]
+    pairs = sorted({tuple(sorted({place, *others})) for place, others in reversals(edges).items()})
+    together: dict[frozenset[Hashable], set[int]] = {}
+    for places in pairs:
+        together.setdefault(frozenset(edges[places[0]]), set()).update(places)
+    conflicts = []
+    for group in together.values():
+        members = [listed[place] for place in sorted(group)]
+        weight = dict.fromkeys(sorted({each.winner for each in members}), 0.0)
+        for each in members:
+            weight[each.winner] += each.weight
+        lighter, heavier = sorted(weight, key=lambda winner: (weight[winner], winner))
+        clear = weight[heavier] >= min_share * (weight[heavier] + weight[lighter]) and weight[heavier] > weight[lighter]
+        evidence = {"prompt": members[0].prompt, "weight_of_winner": weight}
+        targets = [each.id for each in members if each.winner == lighter or not clear]
+        ids = tuple(each.id for each in members)
+        conflicts.append(Conflict("both_ways", ids, evidence, "discard" if clear else "review", tuple(targets)))
+    return sorted(conflicts, key=lambda each: each.subjects)
+
+
+def preference_cycles(preferences: Iterable[Preference]) -> list[Conflict]:
+    """Groups of responses of one prompt that beat each other in circles (strongly connected components).
+
+    Directions of one pair are set off against each other first (see `both_ways`). Proposed for removal are the
+    preferences of the lightest set of edges without which no circle is left. Where several sets are equally light, one
+    more vote on the lightest edges decides; above `feedback_arcs.EXACT_NODES` responses the set found is not proven
+    lightest, and a person decides.
+    """
+    net: dict[tuple[str, str, str], float] = {}
+    ids: dict[tuple[str, str, str], list[str]] = {}
+    for each in sorted(preferences, key=lambda preference: preference.id):
+        edge, opposite = (each.prompt, each.winner, each.loser), (each.prompt, each.loser, each.winner)
+        net[edge] = net.get(edge, 0.0) + each.weight
+        net[opposite] = net.get(opposite, 0.0) - each.weight
+        ids.setdefault(edge, []).append(each.id)
+    standing = sorted(edge for edge, weight in net.items() if weight > _ROUNDING)
+    edges: list[tuple[Hashable, Hashable]] = [((prompt, w), (prompt, lost)) for prompt, w, lost in standing]
+    components = {tuple(places) for places in cycles(edges).values()}
+    found = [_cycle([standing[place] for place in places], net, ids) for places in components]
+    return sorted(found, key=lambda each: each.subjects)
+
+
+def _cycle(
+    edges: Sequence[tuple[str, str, str]],
+    net: Mapping[tuple[str, str, str], float],
+    ids: Mapping[tuple[str, str, str], Sequence[str]],
+) -> Conflict:
+    """The conflict of one strongly connected component."""
+    weights = {(winner, loser): net[prompt, winner, loser] for prompt, winner, loser in edges}
+    arcs = feedback_arcs(weights)
+    resolution = "discard" if arcs.unique else "one_more_vote" if arcs.exact else "review"
+    doubtful = set(arcs.removed)
+    if resolution == "one_more_vote":
+        heaviest = max(weights[edge] for edge in arcs.removed)
+        doubtful = {edge for edge in weights if weights[edge] <= heaviest + _ROUNDING}
+    evidence = {
+        "prompt": edges[0][0],
+        "responses": sorted({node for edge in weights for node in edge}),
+        "edges": [[winner, loser, weights[winner, loser]] for winner, loser in sorted(weights)],
+        "cycle": _shortest_cycle(sorted(weights), arcs.removed[0]),
+        "removed": [list(edge) for edge in arcs.removed],
+        "removed_weight": arcs.weight,
+        "total_weight": sum(weights.values()),
+        "unique": arcs.unique,
+        "exact": arcs.exact,
+    }
+    subjects = sorted({each for edge in edges for each in ids[edge]})
+    targets = sorted({each for edge in edges if edge[1:] in doubtful for each in ids[edge]})
+    return Conflict("cycle", tuple(subjects), evidence, resolution, tuple(targets))
+
+
+def _shortest_cycle(edges: Sequence[tuple[str, str]], through: tuple[str, str]) -> list[str]:
+    """A shortest circle that contains the edge `through`, beginning with its winner."""
+    beaten: dict[str, list[str]] = {}
+    for winner, loser in edges:
+        beaten.setdefault(winner, []).append(loser)
+    winner, loser = through
+    came_from = {loser: winner}
+    waiting = deque([loser])
+    while winner not in came_from:
+        node = waiting.popleft()
+        for other in beaten.get(node, ()):
+            if other not in came_from:
+                came_from[other] = node
+                waiting.append(other)
+    path = [winner]
+    while came_from[path[-1]] != winner:
+        path.append(came_from[path[-1]])
+    return [winner, *path[:0:-1]]
+
+
+def _by_item(votes: Iterable[Vote]) -> list[tuple[str, list[Vote]]]:
+    grouped: dict[str, list[Vote]] = {}
+    for vote in votes:
+        grouped.setdefault(vote.item, []).append(vote)
+    return sorted(grouped.items())
