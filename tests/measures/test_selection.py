@@ -56,6 +56,8 @@ def sound(selection: Selection, listed: list[Pool]) -> None:
     for each in selection.picks:
         candidates = {one.id: one for one in by_prompt[each.prompt].candidates}
         chosen, rejected = candidates[each.chosen], candidates[each.rejected]
+        assert chosen.score is not None
+        assert rejected.score is not None
         assert each.gap == chosen.score - rejected.score > 0
         assert (each.chosen_length, each.rejected_length) == (chosen.length, rejected.length)
         assert not {(each.chosen, each.rejected), (each.rejected, each.chosen)} & set(by_prompt[each.prompt].ties)
