@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from pairsmith.measures.intervals import figure, share_figure
 
-__all__ = ["Pick", "Pool", "Scored", "columns", "longer_side", "possible_columns", "scores_from_votes", "summary"]
+__all__ = [
+    "Pick",
+    "Pool",
+    "Scored",
+    "columns",
+    "longer_side",
+    "possible_columns",
+    "score_of",
+    "scores_from_votes",
+    "summary",
+]
 
 Array = NDArray[np.float64]
 
