@@ -112,7 +112,7 @@ def test_decontamination_before_and_after_dropping() -> None:
     (benchmark,) = dropping["benchmarks"]
     assert (benchmark["pairs_hit"], benchmark["items_hit"], benchmark["short_items"]) == (1, 1, 1)
     assert (benchmark["name"], benchmark["fields"], benchmark["sha256"]) == ("apples", ["question"], "0" * 64)
-    assert dropping["hits"][0]["pair"] == dirty.id
+    assert dropping["hits"][0]["pair_id"] == dirty.id
     flagging = run(*clean, dirty, benchmarks=(BENCHMARK,), contaminated="flag")
     assert len(flagging.kept) == 4
     assert flagging.metrics["decontamination"]["value"] == 0.75

@@ -295,7 +295,7 @@ _METRICS: dict[str, Any] = {
             "counts": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 11, 14, 38, 22, 40, 61, 44, 30, 432],
         },
         "multi_vote": {"mean": 0.7614, "interval": [0.7302, 0.7911], "n": 316},
-        "single_vote": {"value": 0.5447, "interval": None, "n": 694, "reason": ""},
+        "single_vote": 378,
     },
     "decontamination": {
         **figure(1.0, 0.9945, 1.0, 694),
@@ -385,7 +385,7 @@ _METRICS: dict[str, Any] = {
             "math": 60,
         },
         "difficulty": {"medium": 388, "hard": 201, "easy": 105},
-        "entropy": 2.0674,
+        "entropy": figure(0.8612, 0.84, 0.88, 1274),
         "distinct_prompts": 151,
     },
     "split": {
@@ -393,7 +393,7 @@ _METRICS: dict[str, Any] = {
             "validation": {"pairs": 139, "prompts": 30, "share": 0.2003},
             "train": {"pairs": 555, "prompts": 121, "share": 0.7997},
         },
-        "target": 0.8,
+        "target": {"train": 0.8, "validation": 0.2},
         "strata": [
             {"stratum": "coding", "train": 0.1153, "validation": 0.1151, "deviation": 0.0001},
             {"stratum": "extraction", "train": 0.1333, "validation": 0.1295, "deviation": 0.0031},
@@ -405,7 +405,7 @@ _METRICS: dict[str, Any] = {
         "groups": 148,
         "largest_group_share": 0.0231,
         "leaks": 0,
-        "quarantined": 4,
+        "quarantined": {"prompts": 4, "near": {}},
         "state": "pass",
     },
     "format": {"rows": 694, "valid": 694, "errors": []},

@@ -116,7 +116,7 @@ def test_hostile_names_neither_break_the_metadata_nor_become_markup(payload: str
 
 def test_limits_follow_from_the_figures() -> None:
     _, body = _split(render_card(metrics(), gate()))
-    assert "54.5 % of the pairs rest on a single vote" in body
+    assert "378 pairs rest on a single vote" in body
     assert "The longer answer is the chosen one in 67.4 % of the pairs" in body
     good = metrics() | {"label_accuracy": {"value": 0.9}}
     good["gap"]["single_vote"] = 0

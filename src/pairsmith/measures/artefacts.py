@@ -28,7 +28,7 @@ WARNINGS: Mapping[str, str] = {
 """Oddities that are counted and reported; none of them drops a pair."""
 
 LENGTH_EDGES = (0, 5, 10, 20, 40, 80, 160, 320, 640, 1280)
-"""Lower edges of the length histogram, in words; the last bin has no upper edge."""
+"""Edges of the length histogram, in words; a last edge is added that no length reaches."""
 
 _LOOP_WORDS = 4
 _LOOP_SHARE = 0.3
@@ -68,7 +68,7 @@ def length_summary(
         seed: seed of that interval.
 
     Returns:
-        `chosen` and `rejected` histograms (`edges` are lower edges in words; `mean`, `median`), `chosen_longer` (share
+        `chosen` and `rejected` histograms (`edges` are in words; `mean`, `median`), `chosen_longer` (share
         of pairs of unequal length in which the chosen response is the longer one; 0.5 means no bias), `auc` (chance
         that a random chosen response is longer than a random rejected one) and `gap_length_matched` (mean gap of the
         pairs whose lengths differ by a factor of at most 1.25).
@@ -163,7 +163,7 @@ def _histogram(lengths: Sequence[int]) -> dict[str, Any]:
         counts[bisect_left(LENGTH_EDGES, length + 1) - 1] += 1
     values: NDArray[np.int64] = np.asarray(lengths, dtype=np.int64)
     return {
-        "edges": list(LENGTH_EDGES),
+        "edges": [*LENGTH_EDGES, max([2 * LENGTH_EDGES[-1], *(length + 1 for length in lengths)])],
         "counts": counts,
         "mean": float(values.mean()) if len(values) else None,
         "median": float(np.median(values)) if len(values) else None,

@@ -10,6 +10,7 @@ from pairsmith.measures.artefacts import WARNINGS, length_summary
 from pairsmith.measures.contamination import Hit
 from pairsmith.measures.intervals import cluster_bootstrap_mean, figure, wilson
 from pairsmith.measures.preference import effective_pairs, gap_summary, quality_level, quality_score
+from pairsmith.measures.prompts import diversity
 from pairsmith.measures.text import normalise
 from pairsmith.records import LEVELS, Benchmark, Dropped, PreferencePair
 
@@ -68,7 +69,7 @@ def pair_figures(
             [pair.prompt_id for pair in pairs],
             seed=seed,
         ),
-        "diversity": _diversity(pairs),
+        "diversity": _diversity(pairs, seed),
         "warnings": {code: warnings[code] for code in WARNINGS},
     }
 
@@ -133,7 +134,7 @@ def decontamination_figures(
 
 def _example(pair: PreferencePair, hit: Hit) -> dict[str, Any]:
     return {
-        "pair": pair.id,
+        "pair_id": pair.id,
         "benchmark": hit.benchmark,
         "item": hit.item,
         "field": hit.field,
@@ -232,8 +233,10 @@ def _quality_score(
     return {**score, "state": "not_evaluated" if score["value"] is None else "evaluated"}
 
 
-def _diversity(pairs: Sequence[PreferencePair]) -> dict[str, Any]:
+def _diversity(pairs: Sequence[PreferencePair], seed: int) -> dict[str, Any]:
+    category_of = {pair.prompt_id: pair.category for pair in pairs}
     return {
+        "entropy": diversity(list(category_of.values()), seed=seed)["entropy"],
         "distinct_prompts": len({normalise(pair.prompt_text) or pair.prompt_id for pair in pairs}),
         "categories": dict(sorted(Counter(pair.category for pair in pairs).items())),
         "difficulty": dict(sorted(Counter(pair.difficulty for pair in pairs).items())),

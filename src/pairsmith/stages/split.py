@@ -199,7 +199,7 @@ def _strata(cfg: SplitConfig, pairs: Sequence[PreferencePair]) -> list[dict[str,
         counts[_stratum(cfg, pair)][pair.part] += 1
     return [
         {
-            "stratum": dict(zip(cfg.stratify, stratum, strict=True)),
+            "stratum": ", ".join(stratum),
             **{part: count[part] for part in PARTS},
             "train_share": count["train"] / count.total(),
             "deviation": count["train"] / count.total() - cfg.train,
