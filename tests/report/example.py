@@ -324,6 +324,7 @@ _METRICS: dict[str, Any] = {
         "hits": [
             {
                 "pair_id": "pair_7c41aa09be12cd54e9f00b31",
+                "pairs": 12,
                 "benchmark": "gsm8k_test.jsonl.gz",
                 "item": 417,
                 "field": "prompt",
@@ -333,6 +334,7 @@ _METRICS: dict[str, Any] = {
             },
             {
                 "pair_id": "pair_11b0ce72d06f4431c98a0e57",
+                "pairs": 1,
                 "benchmark": "HumanEval.jsonl.gz",
                 "item": 12,
                 "field": "chosen",

@@ -128,12 +128,21 @@ def decontamination_figures(
             for benchmark, summary in zip(benchmarks, summaries, strict=True)
         ],
         methods=dict(sorted(Counter(hit.method for _, hit in found).items())),
-        hits=[_example(pair, hit) for pair, hit in found[:_EXAMPLES]],
+        hits=_examples(found),
     )
 
 
-def _example(pair: PreferencePair, hit: Hit) -> dict[str, Any]:
+def _examples(found: Sequence[tuple[PreferencePair, Hit]]) -> list[dict[str, Any]]:
+    """One pair for each benchmark item that was hit, and how many pairs hit it."""
+    by_item: dict[tuple[str, int], list[tuple[PreferencePair, Hit]]] = {}
+    for pair, hit in found:
+        by_item.setdefault((hit.benchmark, hit.item), []).append((pair, hit))
+    return [_example(*pairs[0], len(pairs)) for pairs in list(by_item.values())[:_EXAMPLES]]
+
+
+def _example(pair: PreferencePair, hit: Hit, pairs: int) -> dict[str, Any]:
     return {
+        "pairs": pairs,
         "pair_id": pair.id,
         "benchmark": hit.benchmark,
         "item": hit.item,
