@@ -81,6 +81,7 @@ def gate(
 
     settings = settings_of(context)
     output = Output(settings)
+    settings.check_project()
     made = latest_build(settings.project, name)
     verdict = made.read_json("gate.json")
     output.document({"build": str(made.path), **verdict})

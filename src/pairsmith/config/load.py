@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pairsmith.config.schema import Config
 from pairsmith.errors import ConfigError
 
-__all__ = ["CONFIG_FILE", "load_config", "parse_config"]
+__all__ = ["CONFIG_FILE", "load_config", "no_config", "parse_config"]
 
 CONFIG_FILE = "pairsmith.yaml"
 MAX_CONFIG_BYTES = 1024 * 1024
@@ -34,14 +34,19 @@ def load_config(project: Path, overrides: Sequence[str] = ()) -> Config:
             raise ConfigError(f"{CONFIG_FILE}: {size} bytes is more than a configuration ever needs; is this the file?")
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(
-            f"{project}: no {CONFIG_FILE} here; run `pairsmith init` to make one, or name the project with -C DIR"
-        ) from None
+        raise no_config(project) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{CONFIG_FILE}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     return parse_config(text, overrides)
+
+
+def no_config(project: Path) -> ConfigError:
+    """What is said about a folder without a configuration."""
+    return ConfigError(
+        f"{project}: no {CONFIG_FILE} here; run `pairsmith init` to make one, or name the project with -C DIR"
+    )
 
 
 def parse_config(text: str, overrides: Sequence[str] = ()) -> Config:
@@ -50,7 +55,9 @@ def parse_config(text: str, overrides: Sequence[str] = ()) -> Config:
     for override in overrides:
         key, value = _parse_override(override)
         _put(values, key, value, override)
-        lines[key] = f"--set {'.'.join(str(part) for part in key)}"
+        for end in range(1, len(key) + 1):
+            lines.setdefault(key[:end], f"--set {'.'.join(map(str, key))}")
+        lines[key] = f"--set {'.'.join(map(str, key))}"
     try:
         return Config.model_validate(values)
     except ValidationError as error:

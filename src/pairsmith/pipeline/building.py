@@ -64,15 +64,18 @@ def copy_rows(made: Build, folder: Path, *, force: bool = False) -> list[Path]:
     """Copy the rows of a build into a folder; returns the files.
 
     Raises:
-        UsageError: if one of them is there already and `force` is not given.
+        UsageError: if one of them is there already and `force` is not given, or the folder cannot be written.
     """
     paths = [folder / name for name in ROW_FILES]
     taken = [path for path in paths if path.exists()]
     if taken and not force:
         raise UsageError(f"{taken[0]}: exists already; choose another folder, or overwrite it with --force")
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in paths:
-        write_atomically(path, (made.path / path.name).read_bytes())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            write_atomically(path, (made.path / path.name).read_bytes())
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from None
     return paths
 
 

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from pairsmith.config import Config
+from pairsmith.errors import InputError
 from pairsmith.ledger import Ledger
 from pairsmith.models.annotators import open_annotator
 from pairsmith.models.loading import open_chat_model
@@ -49,13 +50,17 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
 
 
 def left_to_do(project: Path, config: Config, ledger: Ledger) -> dict[str, str]:
-    """What each collecting stage would still do, in words; no model is opened for it."""
-    unread = unread_files(config.collect, ledger, project)
+    """What each collecting stage would still do, in words; no model is opened for it, and no file need be there."""
+    try:
+        unread = unread_files(config.collect, ledger, project)
+        to_read = f"{len(unread)} files to read: {', '.join(unread)}" if unread else "nothing"
+    except InputError as error:
+        to_read = str(error)
     samples = samples_missing(config.generate, ledger, seed=config.seed)
     voted = {annotation.comparison_id for annotation in ledger.read(Annotation)}
     unvoted = len(ledger.ids(Comparison) - voted)
     return {
-        "collect": f"{len(unread)} files to read: {', '.join(unread)}" if unread else "nothing",
+        "collect": to_read,
         "generate": f"{samples:,} candidates to draw" if samples else "nothing",
         "annotate": f"{unvoted:,} comparisons have no vote" if unvoted else "nothing",
     }
