@@ -17,6 +17,7 @@ CONFIG_FILE = "pairsmith.yaml"
 MAX_CONFIG_BYTES = 1024 * 1024
 MAX_CONFIG_DEPTH = 20
 MAX_CONFIG_NODES = 100_000  # aliases expanded
+_MAY_HOLD_SECRETS = (("base_url",), ("api_key_env",))  # never quoted: a key may have been put there by mistake
 
 Path_ = tuple[str | int, ...]
 
@@ -147,7 +148,8 @@ def _explain(problem: Mapping[str, Any], lines: Mapping[Path_, str]) -> str:
         return f"{where}: {key}: not permitted{hint}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     given = problem.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) and repr(given) not in message else ""
+    plain = isinstance(given, (str, int, float, bool)) and repr(given) not in message
+    shown = f" (given: {given!r})" if plain and location[-1:] not in _MAY_HOLD_SECRETS else ""
     return f"{where}: {key}: {message}{shown}"
 
 
