@@ -268,6 +268,53 @@ def test_export_never_overwrites_unless_forced(pairsmith, project, tmp_path):
     assert "choose another folder" in ended.err
 
 
+def test_export_never_overwrites_a_source_even_if_forced(pairsmith, project):
+    data = (project / "votes.jsonl").read_bytes()
+    (project / "votes.jsonl").rename(project / "train.jsonl")
+    override = ("--set", "collect.sources.0.path=train.jsonl")
+    pairsmith("-C", project, *override, "collect")
+    ended = pairsmith("-C", project, *override, "export", "--to", project, "--force")
+    assert (ended.code, "is a source of this dataset" in ended.err) == (2, True)
+    assert (project / "train.jsonl").read_bytes() == data
+    assert not (project / "validation.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["missing.jsonl", "empty.jsonl", "wrong.jsonl", "binary.jsonl", "."])
+def test_a_benchmark_that_cannot_be_read_stops_a_run_before_any_work(pairsmith, project, name):
+    (project / "empty.jsonl").write_text("")
+    (project / "wrong.jsonl").write_text('{"nothing": "of use"}\n')
+    (project / "binary.jsonl").write_bytes(bytes(range(256)))
+    ended = pairsmith("-C", project, "--set", f"validate.benchmarks=[{name}]", "run")
+    assert (ended.code, ended.out) == (2, "")
+    assert str(project / name) in ended.err
+    assert not (project / "ledger.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("name: !!python/object/apply:os.system [id]\n", "pairsmith.yaml:1: not valid YAML"),
+        ("name: x\nname: y\n", "pairsmith.yaml:2: name: given twice (first on line 1)"),
+        ("gate:\n\tmin_pairs: 1\n", "pairsmith.yaml:2: not valid YAML"),
+        ("- a\n", "pairsmith.yaml:1: expected `key: value` lines"),
+        ("name: ../../etc\n", "pairsmith.yaml:1: name: "),
+        ("gate: {min_gap: 3.0}\n", "did you mean 0.30?"),
+        ("split: {train: -1}\n", "pairsmith.yaml:1: split.train: "),
+        (
+            "a: &a [x, x]\n"
+            + "".join(f"b{n}: &b{n} [{', '.join(['*' + (f'b{n - 1}' if n else 'a')] * 9)}]\n" for n in range(6)),
+            "aliases",
+        ),
+        ("x" * 2_000_000, "more than a configuration ever needs"),
+    ],
+)
+def test_a_configuration_that_is_none(pairsmith, tmp_path, text, answer):
+    (tmp_path / "pairsmith.yaml").write_text(text)
+    ended = pairsmith("-C", tmp_path, "run")
+    assert (ended.code, ended.out) == (2, "")
+    assert answer in ended.err
+
+
 @pytest.mark.parametrize("position", ["99999", "-1"])
 def test_a_position_the_ledger_never_had(pairsmith, project, position):
     pairsmith("-C", project, "collect")

@@ -147,9 +147,11 @@ def _run(settings: Settings, *, stop_at_gate: bool = True) -> None:
     from pairsmith.cli.output import Output
     from pairsmith.pipeline import COLLECTING
     from pairsmith.pipeline.building import build as make_build
+    from pairsmith.pipeline.building import check_inputs
 
     output = Output(settings)
     config = settings.config()
+    check_inputs(settings.project, config)
     with settings.ledger() as ledger:
         done = [asdict(collecting(stage, settings.project, config, ledger, output)) for stage in COLLECTING]
         made, new = make_build(settings.project, config, ledger)
