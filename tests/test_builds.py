@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pairsmith.builds import builds_of, find_build, latest_build, make_latest, write_atomically, write_build
-from pairsmith.errors import BuildError
+from pairsmith.errors import BuildError, UsageError
 
 FILES = {"train.jsonl": b"{}\n", "resolve/metrics.json": b"{}"}
 
@@ -77,7 +77,7 @@ def test_a_place_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path):
 
 
 def test_no_build_says_what_to_do(tmp_path):
-    with pytest.raises(BuildError, match="pairsmith build"):
+    with pytest.raises(UsageError, match="pairsmith build"):
         latest_build(tmp_path)
 
 

@@ -94,6 +94,29 @@ def test_overrides_replace_values_and_are_named_in_errors():
         parse_config(ISSUE_EXAMPLE, ["collect.sources.7.limit=5"])
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        "{base_url: 'http://user:s3cret@host/v1'}",
+        "{base_url: 'http://host/v1?key=s3cret'}",
+        "{base_url: 'http://host/v1#s3cret'}",
+        "{base_url: 'http://[s3cret/v1'}",
+        "{api_key_env: sk-s3cret}",
+        "{api_key: s3cret}",
+    ],
+)
+def test_a_key_where_none_belongs_is_refused_and_not_quoted(model):
+    with pytest.raises(ConfigError, match=r"^pairsmith.yaml:1: models.m") as caught:
+        parse_config(f"models: {{m: {model}}}")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_where_a_key_is_found_is_not_identity():
+    text = "models: {m: {base_url: 'http://host/v1', model: x, api_key_env: ONE_KEY}}"
+    assert "ONE_KEY" not in str(parse_config(text).identity())
+    assert parse_config(text).models["m"].api_key_env == "ONE_KEY"
+
+
 def test_runtime_is_not_identity():
     one = parse_config("runtime: {concurrency: 1}")
     other = parse_config("runtime: {concurrency: 99}")

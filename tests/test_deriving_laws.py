@@ -12,16 +12,37 @@ from typing import Any
 
 import pytest
 
-from pairsmith.config import ExportConfig, SplitConfig, ValidateConfig
+from pairsmith.config import ExportConfig, ResolveConfig, SplitConfig, ValidateConfig
 from pairsmith.ids import canonical_json
 from pairsmith.measures.artefacts import WARNINGS
-from pairsmith.records import Benchmark, Outcome, PreferencePair
+from pairsmith.records import (
+    Annotation,
+    Benchmark,
+    Candidate,
+    Comparison,
+    Label,
+    Outcome,
+    PreferencePair,
+    Resolution,
+)
 from pairsmith.stages.export import EXPORT_REASONS, export
+from pairsmith.stages.resolve import RESOLVE_REASONS, resolve
 from pairsmith.stages.split import SPLIT_REASONS, split
 from pairsmith.stages.validate import VALIDATE_REASONS, validate
 from tests.pairs import make_pair, make_prompt
 
 TOPICS = ("tax", "poem", "sort", "moon", "soup", "train", "chess", "rain")
+VOTES: Sequence[Sequence[Label]] = (
+    ("a", "a", "a"),
+    ("b", "b", "a"),
+    ("a",),
+    ("a", "b"),
+    ("a", "a", "b", "tie"),
+    ("tie", "tie", "b"),
+    ("unsure", "unsure"),
+    ("both_bad",),
+    (),
+)
 BENCHMARK = Benchmark(
     "set", "0" * 64, ("Describe the soup of the moon train in rain or chess, item 3?", "What is tax?")
 )
@@ -43,7 +64,25 @@ def run_split(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]
     return split(SplitConfig(similarity=0.4), prompts, pairs, seed=5)
 
 
+def run_resolve(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]) -> Outcome[Resolution]:
+    """The pairs as comparisons, each with the votes that its id draws."""
+    prompts = [make_prompt(pair.prompt_text) for pair in arrival if "lost" not in pair.prompt_text]
+    candidates: dict[str, Candidate] = {}
+    comparisons, votes = [], []
+    for pair in pairs:
+        rng = random.Random(pair.id)
+        finish = rng.choice(["stop", "stop", "stop", "length"])
+        for side, text in ((pair.chosen_id, pair.chosen_text), (pair.rejected_id, pair.rejected_text)):
+            candidates[side] = Candidate(side, pair.prompt_id, text, finish_reason=finish if text == "a" else "stop")
+        comparisons.append(Comparison(pair.id, pair.prompt_id, pair.chosen_id, pair.rejected_id))
+        labels: Sequence[Label] = rng.choice(VOTES)
+        people = list(enumerate(labels))
+        votes += [Annotation.of(pair.id, f"person{n}", "human", label) for n, label in people]
+    return resolve(ResolveConfig(), prompts, candidates, comparisons, votes, seed=5)
+
+
 STAGES = {
+    "resolve": Stage(run_resolve, RESOLVE_REASONS, lambda resolution: str(resolution.comparison_id)),
     "validate": Stage(lambda pairs, _: validate(ValidateConfig(), pairs, [BENCHMARK], seed=5), VALIDATE_REASONS),
     "split": Stage(run_split, SPLIT_REASONS),
     "export": Stage(

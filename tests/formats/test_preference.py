@@ -172,8 +172,11 @@ def test_the_same_pair_the_other_way_round_is_a_second_vote_on_one_comparison() 
     assert first.comparisons == second.comparisons
     (one,), (other,) = first.annotations, second.annotations
     assert {one.label, other.label} == {"a", "b"}
-    assert (one.revision, other.revision) == (0, 1)
-    assert "changed_vote" in second.warnings
+    assert (one.annotator, other.annotator) == ("a-source", "a-source (reversed)")  # neither replaces the other
+    assert "reversed_pair" in second.warnings
+    parsed = parse("preference", *({**row, "annotator": "ann"} for row in (STANDARD, reversed_row)))
+    votes = [vote for each in parsed if isinstance(each, Parsed) for vote in each.annotations]
+    assert [(vote.annotator, vote.revision) for vote in votes] == [("ann", 0), ("ann", 1)]  # second thoughts
 
 
 def test_scores_need_a_scale() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pairsmith.builds.files import sync_folder, write_synced
-from pairsmith.errors import BuildError
+from pairsmith.errors import BuildError, UsageError
 from pairsmith.processes import is_alive
 
 __all__ = [
@@ -131,13 +131,13 @@ def latest_build(project: Path, name: str = LATEST) -> Build:
     """The build that `builds/latest` points at, or the one called `name`.
 
     Raises:
-        BuildError: if there is none.
+        UsageError: if there is none.
     """
     path = (project / BUILDS_FOLDER / name).resolve()
     for build in builds_of(project):
         if build.path.resolve() == path:
             return build
-    raise BuildError(f"{project / BUILDS_FOLDER / name}: no such build; run `pairsmith build` first")
+    raise UsageError(f"{project / BUILDS_FOLDER / name}: no such build; run `pairsmith build` first")
 
 
 def make_latest(build: Build) -> None:

@@ -1,5 +1,6 @@
 """What every verb starts from: the project folder, the overrides, and how to print."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,14 @@ if TYPE_CHECKING:
     from pairsmith.config import Config
     from pairsmith.ledger import Ledger
 
-__all__ = ["Settings", "settings_of"]
+__all__ = ["Settings", "printable", "settings_of"]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Text from data or from a file name without what could move the cursor, colour the screen or reverse the line."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +38,19 @@ class Settings:
 
         return load_config(self.project, self.overrides)
 
+    def check_project(self) -> None:
+        """Refuse a folder that is no project, so that nothing is created in one that was named by mistake."""
+        from pairsmith.config import CONFIG_FILE, no_config
+
+        if not (self.project / CONFIG_FILE).exists():
+            raise no_config(self.project)
+
     @contextmanager
     def ledger(self) -> Iterator["Ledger"]:
         """The ledger of the project, created if it is not there."""
         from pairsmith.ledger import LEDGER_FILE, Ledger
 
+        self.check_project()
         with Ledger.open(self.project / LEDGER_FILE) as ledger:
             yield ledger
 

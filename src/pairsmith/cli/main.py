@@ -1,7 +1,9 @@
 """The command line: global options, the verbs, and what each kind of error ends with."""
 
+import io
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -11,12 +13,19 @@ import typer
 
 from pairsmith import __version__
 from pairsmith.cli import configuration, projects, stages
-from pairsmith.cli.context import Settings
+from pairsmith.cli.context import Settings, printable
 from pairsmith.errors import INTERRUPTED_EXIT_CODE, PairsmithError
 
 __all__ = ["app", "run"]
 
 TERMINATED_EXIT_CODE = 143
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,12 +51,12 @@ def main(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more, and show tracebacks.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Options that every verb takes, before or after its name."""
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
+    del version  # answered by its callback, which needs no verb
     verbosity = int(verbose) - int(quiet)
     context.obj = Settings(directory.absolute(), tuple(overrides or ()), json, verbosity)
 
@@ -56,9 +65,12 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code its outcome has."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is no reason to stop
     verbose = "-v" in given or "--verbose" in given
     try:
-        app(_options_first(given), prog_name="pairsmith")
+        _run(_options_first(given))
     except PairsmithError as error:
         _fail(str(error), error.exit_code, error if verbose else None)
     except _Terminated:
@@ -67,11 +79,27 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
         if ended.code == INTERRUPTED_EXIT_CODE:  # Typer's own handling of Ctrl-C, which says nothing
             _fail("interrupted; everything done so far is stored, run the same command to carry on", ended.code)
         raise
+    except OSError as error:  # of the machine, not of Pairsmith: a full disk, a folder that may not be written
+        where = f"{error.filename}: " if error.filename else ""
+        message = f"{where}{error.strerror or error}; check free space and permissions, then run again"
+        _fail(message, 1, error if verbose else None)
     except Exception as error:
-        if verbose:
-            raise
-        _fail(f"unexpected {type(error).__name__}: {error}; run again with -v and report what it prints", 1)
+        todo = "report what stands above" if verbose else "run again with -v and report what it prints"
+        _fail(f"unexpected {type(error).__name__}: {error}; {todo}", 1, error if verbose else None)
     raise SystemExit(0)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    try:
+        app(arguments, prog_name="pairsmith")
+    finally:
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError as error:
+            sys.stdout = None  # or Python would try again at its end, and complain in its own words
+            if not isinstance(error, BrokenPipeError):  # a reader who has seen enough is no trouble
+                raise
 
 
 class _Terminated(BaseException):
@@ -83,14 +111,14 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _fail(message: str, code: int, error: BaseException | None = None) -> NoReturn:
-    sys.stderr.write("".join(f"error: {line}\n" for line in message.splitlines()))
     if error is not None:
-        raise error
+        sys.stderr.write(printable("".join(traceback.format_exception(error))))
+    sys.stderr.write("".join(f"error: {printable(line)}\n" for line in message.split("\n")))
     raise SystemExit(code)
 
 
 _WITH_VALUE = ("-C", "--directory", "--set")
-_FLAGS = ("--json", "-q", "--quiet", "-v", "--verbose")
+_FLAGS = ("--json", "-q", "--quiet", "-v", "--verbose", "--version")
 
 
 def _options_first(arguments: Sequence[str]) -> list[str]:
@@ -107,7 +135,7 @@ def _options_first(arguments: Sequence[str]) -> list[str]:
             rest += [argument, *waiting]
         elif argument in _WITH_VALUE:
             first += [argument, *(value for value in [next(waiting, None)] if value is not None)]
-        elif argument in _FLAGS or argument.startswith(("--set=", "--directory=")):
+        elif argument in _FLAGS or argument.startswith(("-C", "--set=", "--directory=")):
             first.append(argument)
         else:
             rest.append(argument)

@@ -1,24 +1,21 @@
 """Printing: results on standard output, everything else on standard error; colour and bars only on a terminal."""
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pairsmith.cli.context import Settings
+from pairsmith.cli.context import Settings, printable
 from pairsmith.records import Progress
 
 __all__ = ["Output"]
 
 WIDTH_OF_FILES = 160  # for tables when nobody says how wide the page is
 _STATE_STYLE = {"pass": "green", "fail": "bold red", "not_evaluated": "yellow"}
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class Output:
@@ -34,17 +31,18 @@ class Output:
     def document(self, value: Mapping[str, Any]) -> None:
         """Print the JSON document, if that was asked for."""
         if self._settings.json:
-            self._out.file.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+            plain = (self._out.encoding or "").lower().replace("-", "") != "utf8"
+            self._out.file.write(json.dumps(value, indent=1, ensure_ascii=plain, allow_nan=False) + "\n")
 
     def line(self, text: str = "", style: str = "") -> None:
         """One line for a person."""
         if self._talks:
-            self._out.print(escape(_printable(text)), style=style or None, soft_wrap=True)
+            self._out.print(escape(printable(text)), style=style or None, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """A remark on standard error, shown with `-v`."""
         if self._settings.verbosity > 0:
-            self._err.print(escape(_printable(text)), style="dim", soft_wrap=True)
+            self._err.print(escape(printable(text)), style="dim", soft_wrap=True)
 
     def table(self, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         """A small table for a person."""
@@ -53,7 +51,7 @@ class Output:
             for index, column in enumerate(columns):
                 table.add_column(column, overflow="fold", no_wrap=index == 0)
             for row in rows:
-                table.add_row(*(escape(_printable(cell)) for cell in row))
+                table.add_row(*(escape(printable(cell)) for cell in row))
             self._out.print(table)
 
     def progress_of(self, progress: Progress) -> None:
@@ -82,7 +80,7 @@ class Output:
                 _number(each["value"]),
                 _target(each["threshold"]),
                 f"[{_STATE_STYLE[state]}]{state.replace('_', ' ')}[/]",
-                escape(words),
+                escape(printable(words)),
             )
         self._out.print(table)
 
@@ -102,16 +100,6 @@ class Output:
     @property
     def _talks(self) -> bool:
         return not self._settings.json and self._settings.verbosity >= 0
-
-
-def relative(path: Path) -> str:
-    """The path as a person would type it from here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _printable(text: str) -> str:
-    """Text from data without what could move the cursor, colour the screen or reverse the line."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _number(value: Any) -> str:

@@ -80,6 +80,7 @@ def gate(
 
     settings = settings_of(context)
     output = Output(settings)
+    settings.check_project()
     made = latest_build(settings.project, name)
     verdict = made.read_json("gate.json")
     output.document({"build": str(made.path), **verdict})
@@ -149,9 +150,11 @@ def _run(settings: Settings) -> dict[str, Any]:
     from pairsmith.cli.output import Output
     from pairsmith.pipeline import COLLECTING
     from pairsmith.pipeline.building import build as make_build
+    from pairsmith.pipeline.building import check_inputs
 
     output = Output(settings)
     config = settings.config()
+    check_inputs(settings.project, config)
     with settings.ledger() as ledger:
         done = [asdict(collecting(stage, settings.project, config, ledger, output)) for stage in COLLECTING]
         made, new = make_build(settings.project, config, ledger)

@@ -74,7 +74,8 @@ def export(
     config = settings.config()
     with settings.ledger() as ledger:
         made, new = build(settings.project, config, ledger)
-    copied = copy_rows(made, to, force=force) if to is not None else []
+    inputs = [settings.project / source.path for source in config.collect.sources]
+    copied = copy_rows(made, to, force=force, inputs=inputs) if to is not None else []
     metrics = made.read_json("export/metrics.json")
     output.document({"build": str(made.path), "new": new, "copied": [str(path) for path in copied], **metrics})
     output.line(f"export    {metrics['format']['rows']:,} rows in {made.path}{'' if new else ' (was there already)'}")

@@ -1,6 +1,6 @@
 """The configuration: its sections and how they are read."""
 
-from pairsmith.config.load import CONFIG_FILE, load_config, parse_config
+from pairsmith.config.load import CONFIG_FILE, load_config, no_config, parse_config
 from pairsmith.config.schema import (
     AnnotateConfig,
     AnnotatorConfig,
@@ -35,5 +35,6 @@ __all__ = [
     "SplitConfig",
     "ValidateConfig",
     "load_config",
+    "no_config",
     "parse_config",
 ]

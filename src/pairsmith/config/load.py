@@ -11,12 +11,13 @@ from pydantic import BaseModel, ValidationError
 from pairsmith.config.schema import Config
 from pairsmith.errors import ConfigError
 
-__all__ = ["CONFIG_FILE", "load_config", "parse_config"]
+__all__ = ["CONFIG_FILE", "load_config", "no_config", "parse_config"]
 
 CONFIG_FILE = "pairsmith.yaml"
 MAX_CONFIG_BYTES = 1024 * 1024
 MAX_CONFIG_DEPTH = 20
 MAX_CONFIG_NODES = 100_000  # aliases expanded
+_MAY_HOLD_SECRETS = (("base_url",), ("api_key_env",))  # never quoted: a key may have been put there by mistake
 
 Path_ = tuple[str | int, ...]
 
@@ -34,14 +35,19 @@ def load_config(project: Path, overrides: Sequence[str] = ()) -> Config:
             raise ConfigError(f"{CONFIG_FILE}: {size} bytes is more than a configuration ever needs; is this the file?")
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(
-            f"{project}: no {CONFIG_FILE} here; run `pairsmith init` to make one, or name the project with -C DIR"
-        ) from None
+        raise no_config(project) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{CONFIG_FILE}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     return parse_config(text, overrides)
+
+
+def no_config(project: Path) -> ConfigError:
+    """What is said about a folder without a configuration."""
+    return ConfigError(
+        f"{project}: no {CONFIG_FILE} here; run `pairsmith init` to make one, or name the project with -C DIR"
+    )
 
 
 def parse_config(text: str, overrides: Sequence[str] = ()) -> Config:
@@ -50,7 +56,9 @@ def parse_config(text: str, overrides: Sequence[str] = ()) -> Config:
     for override in overrides:
         key, value = _parse_override(override)
         _put(values, key, value, override)
-        lines[key] = f"--set {'.'.join(str(part) for part in key)}"
+        for end in range(1, len(key) + 1):
+            lines.setdefault(key[:end], f"--set {'.'.join(map(str, key))}")
+        lines[key] = f"--set {'.'.join(map(str, key))}"
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -140,7 +148,8 @@ def _explain(problem: Mapping[str, Any], lines: Mapping[Path_, str]) -> str:
         return f"{where}: {key}: not permitted{hint}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     given = problem.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) and repr(given) not in message else ""
+    plain = isinstance(given, (str, int, float, bool)) and repr(given) not in message
+    shown = f" (given: {given!r})" if plain and location[-1:] not in _MAY_HOLD_SECRETS else ""
     return f"{where}: {key}: {message}{shown}"
 
 

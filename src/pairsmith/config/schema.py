@@ -4,6 +4,7 @@
 """
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -88,6 +89,21 @@ class ModelConfig(Section):
     """Context window of `local`, prompt and answer together."""
     options: dict[str, Any] = {}
     """Settings of your own model class."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _address_without_secrets(cls, address: str) -> str:
+        url = urlsplit(address)
+        if "@" in url.netloc or url.query or url.fragment:  # every build repeats its configuration
+            raise ValueError("must end with the path, without a password, ? or #; name the key in api_key_env")
+        return address
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _name_not_key(cls, name: str) -> str:
+        if name and not (name.isascii() and name.isidentifier()):
+            raise ValueError("must be the name of an environment variable; is this the key itself? Then change the key")
+        return name
 
 
 class GenerateConfig(Section):
@@ -261,5 +277,6 @@ class Config(Section):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the content of the dataset: all but `runtime`, as plain JSON values."""
-        return self.model_dump(mode="json", by_alias=True, exclude={"runtime"})
+        """Everything that decides the content of the dataset, as JSON values: all but `runtime` and the keys' names."""
+        keys = {"models": {name: {"api_key_env"} for name in self.models}}
+        return self.model_dump(mode="json", by_alias=True, exclude={"runtime": True, **keys})

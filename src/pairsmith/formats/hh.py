@@ -58,7 +58,8 @@ def _pair(row: Row, context: SourceContext, ballots: Ballots) -> Parsed:
         Candidate.imported(prompt.id, chosen_text),
         Candidate.imported(prompt.id, rejected_text),
         ballots,
-        optional_text(row.values, "annotator") or context.name,
+        optional_text(row.values, "annotator"),
+        context.name,
         context.annotator_kind,
         warnings=tuple(warnings),
     )

@@ -16,6 +16,10 @@ class Ballots:
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], tuple[int, Label]] = {}
 
+    def last(self, comparison_id: str, annotator: str) -> Label | None:
+        """What the annotator said last about this comparison."""
+        return self._last.get((comparison_id, annotator), (0, None))[1]
+
     def cast(
         self, comparison_id: str, annotator: str, kind: AnnotatorKind, label: Label, **details: Any
     ) -> tuple[Annotation, tuple[str, ...]]:
@@ -43,14 +47,24 @@ def labelled_pair(
     rejected: Candidate,
     ballots: Ballots,
     annotator: str,
+    source: str,
     kind: AnnotatorKind,
     *,
     scores: tuple[Score, ...] = (),
     warnings: tuple[str, ...] = (),
 ) -> Parsed:
-    """A pair whose better side is known, as one vote by `annotator`."""
+    """A pair whose better side is known, as one vote by `annotator`, or by the `source` if that is empty.
+
+    A person may have second thoughts, and then the last vote counts. Rows of nobody in particular that contradict each
+    other are no second thoughts: each direction is a voter of its own, so that neither silently replaces the other.
+    """
     comparison = Comparison.of(chosen, rejected)
-    vote, about_vote = ballots.cast(comparison.id, annotator, kind, "a" if comparison.a == chosen.id else "b")
+    label: Label = "a" if comparison.a == chosen.id else "b"
+    reversed_before = not annotator and ballots.last(comparison.id, source) == flip(label)
+    voter = annotator or (f"{source} (reversed)" if reversed_before else source)
+    vote, about_vote = ballots.cast(comparison.id, voter, kind, label)
+    if reversed_before:
+        about_vote = ("reversed_pair",)
     found = (
         *warnings,
         *about_vote,

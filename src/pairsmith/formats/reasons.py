@@ -68,6 +68,7 @@ WARNINGS: Mapping[str, str] = {
     "mixed_schemas": "The first rows do not all look like the same format.",
     "repeat_vote": "The annotator voted on the same comparison before, with the same result.",
     "changed_vote": "The annotator voted on the same comparison before, with another result; the last vote counts.",
+    "reversed_pair": "The pair also stands in this source the other way round; both directions count as votes.",
     "stored_otherwise": "An earlier source gave a fact with the same id and other content, which stays.",
     # what the row leaves open
     "renamed_field": "A field name was recognised in spite of capitals, spaces or hyphens.",

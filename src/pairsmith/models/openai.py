@@ -280,7 +280,7 @@ def _checked_address(base_url: str, key: str) -> str:
     if url.scheme not in {"http", "https"} or not url.host:
         raise ConfigError(f"{key}: expected http://HOST/v1 or https://HOST/v1 (given: {base_url!r})")
     if url.query or url.fragment:
-        raise ConfigError(f"{key}: must end with the path, without ? or # (given: {base_url!r})")
+        raise ConfigError(f"{key}: must end with the path, without ? or #")
     return f"{base_url.rstrip('/')}/chat/completions"
 
 

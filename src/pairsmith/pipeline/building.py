@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from pairsmith.report.card import render_card
 from pairsmith.report.html import render_report
 from pairsmith.stages.export import to_jsonl
 
-__all__ = ["build", "code_version", "copy_rows", "derive_now", "fingerprint_now"]
+__all__ = ["build", "check_inputs", "code_version", "copy_rows", "derive_now", "fingerprint_now"]
 
 ROW_FILES = ("train.jsonl", "validation.jsonl", "preference_pairs.jsonl")
 
@@ -55,24 +55,40 @@ def build(project: Path, config: Config, ledger: Ledger, as_of: int | None = Non
     return write_build(project, _files(derived, facts), origin, latest=as_of is None), True
 
 
+def check_inputs(project: Path, config: Config) -> None:
+    """Make sure that a build will find its benchmark files, before money is spent on candidates and votes.
+
+    Raises:
+        InputError: if one cannot be read.
+    """
+    read_benchmarks(config.validation, project)
+
+
 def fingerprint_now(project: Path, config: Config, ledger: Ledger) -> str:
     """What a build made now would be known by."""
     return str(_origin(project, config, ledger.position())[0]["fingerprint"])
 
 
-def copy_rows(made: Build, folder: Path, *, force: bool = False) -> list[Path]:
-    """Copy the rows of a build into a folder; returns the files.
+def copy_rows(made: Build, folder: Path, *, force: bool = False, inputs: Sequence[Path] = ()) -> list[Path]:
+    """Copy the rows of a build into a folder; returns the files. `inputs` are never overwritten.
 
     Raises:
-        UsageError: if one of them is there already and `force` is not given.
+        UsageError: if one of them is there already and `force` is not given, or the folder cannot be written.
     """
     paths = [folder / name for name in ROW_FILES]
     taken = [path for path in paths if path.exists()]
+    sources = {path.resolve() for path in inputs}
+    for path in taken:
+        if path.resolve() in sources:
+            raise UsageError(f"{path}: is a source of this dataset; choose another folder")
     if taken and not force:
         raise UsageError(f"{taken[0]}: exists already; choose another folder, or overwrite it with --force")
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in paths:
-        write_atomically(path, (made.path / path.name).read_bytes())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            write_atomically(path, (made.path / path.name).read_bytes())
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from None
     return paths
 
 
