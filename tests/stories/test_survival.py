@@ -168,13 +168,13 @@ def test_a_server_that_goes_away_and_comes_back(new_project):
 
 
 def test_ctrl_c_keeps_what_was_paid_for(new_project):
-    with FakeServer(latency_s=0.05) as server:
+    with FakeServer(latency_s=0.4) as server:
         project = new_project()
         project.write("pairsmith.yaml", config(server))
-        project.write("prompts.jsonl", prompts(0, PROMPTS))
+        project.write("prompts.jsonl", prompts(0, 16))
         project.run("collect")
         with project.start("generate") as process:
-            while sum(server.calls.values()) < 12:
+            while sum(server.calls.values()) < 9:
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
             _, complaints = process.communicate(timeout=60)
