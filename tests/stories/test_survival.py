@@ -67,7 +67,7 @@ def facts(project) -> dict[str, list[tuple[object, ...]]]:
 
 
 def test_killed_at_random_points_it_ends_where_an_undisturbed_run_does(new_project):
-    with FakeServer(latency_s=0.01) as server:
+    with FakeServer(latency_s=0.03) as server:
         clean = new_project("clean")
         clean.write("pairsmith.yaml", config(server))
         clean.write("prompts.jsonl", prompts(0, PROMPTS))
@@ -80,7 +80,7 @@ def test_killed_at_random_points_it_ends_where_an_undisturbed_run_does(new_proje
     seed = random.randrange(10**6)
     rng = random.Random(seed)
     kills = 0
-    with FakeServer(latency_s=0.01, port=port_of(server)) as server:  # the same address: the same configuration
+    with FakeServer(latency_s=0.03, port=port_of(server)) as server:  # the same address: the same configuration
         killed.write("pairsmith.yaml", text)
         while kills < 12:
             with killed.start("run") as process:
