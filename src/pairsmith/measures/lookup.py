@@ -1,0 +1,278 @@
+"""Which n-grams of an index stand in a batch of texts, and which texts equal an item: compiled, or by numpy.
+
+An n-gram is a number of 64 bits made of the hashes of its words. Two different n-grams have the same number with a
+probability of 2**-64, so equal numbers are taken for equal words.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairsmith.measures.compiled import has_numba, with_numba
+from pairsmith.measures.hashing import (
+    Words,
+    _decode,
+    _read_code,
+    fold_table,
+    hash_words,
+    mixed,
+    mixed_word,
+    read_words,
+)
+
+__all__ = ["Found", "Table", "gram_keys", "look_up", "make_table", "text_keys", "use_numba"]
+
+_U8 = NDArray[np.uint8]
+_U64 = NDArray[np.uint64]
+_I64 = NDArray[np.int64]
+
+_GRAM_BASE = np.uint64(0xD6E8FEB86659FD93)
+_TEXT_BASE = np.uint64(0xA0761D6478BD642F)
+_BITS_PER_KEY = 16
+# Below this, loading the compiled code takes longer than it saves.
+_MIN_BYTES_FOR_NUMBA = 2_000_000
+
+
+class Table(NamedTuple):
+    """A set of 64-bit keys, sorted, with what makes asking for one fast; made by `make_table`.
+
+    The keys whose first bits are b are keys[buckets[b]:buckets[b + 1]]. `bitmap` has a bit for the last bits of
+    every key: most questions end there, in a cache of the processor.
+    """
+
+    keys: _U64
+    buckets: NDArray[np.uint32]
+    shift: np.uint64
+    bitmap: _U8
+    mask: np.uint64
+
+
+class Found(NamedTuple):
+    """What stands where. The first five have one entry per n-gram found, in the order of the texts and words.
+
+    Attributes:
+        texts: number of the text.
+        grams: number of the n-gram, as in the keys of the table.
+        places: number of its first word within the text.
+        begins: first byte of its first word.
+        ends: byte after its last word.
+        exact: per text, the number of the text key that the whole text, else the first of its parts, has; or -1.
+        exact_begins: per text, where that begins.
+        exact_ends: per text, where it ends.
+        context: per text, whether it could not be read and nothing was looked for (see `hashing`).
+    """
+
+    texts: _I64
+    grams: _I64
+    places: _I64
+    begins: _I64
+    ends: _I64
+    exact: _I64
+    exact_begins: _I64
+    exact_ends: _I64
+    context: NDArray[np.bool_]
+
+
+def make_table(keys: _U64) -> Table:
+    """The table of distinct sorted keys."""
+    bits = max(1, int(len(keys)).bit_length())
+    shift = np.uint64(64 - bits)
+    buckets = np.zeros((1 << bits) + 1, dtype=np.uint32)
+    np.cumsum(np.bincount((keys >> shift).astype(np.int64), minlength=1 << bits), out=buckets[1:])
+    size = 1 << max(6, int(len(keys) * _BITS_PER_KEY - 1).bit_length())
+    mask = np.uint64(size - 1)
+    marked = np.zeros(size, dtype=np.bool_)
+    marked[(keys & mask).astype(np.int64)] = True
+    return Table(keys, buckets, shift, np.packbits(marked, bitorder="little"), mask)
+
+
+def gram_keys(words: Words, ngram: int) -> tuple[_U64, _I64]:
+    """The keys of all n-grams of each text, and the number of the first word of each, counted over all texts."""
+    count = max(0, len(words.hashes) - ngram + 1)
+    keys = np.zeros(count, dtype=np.uint64)
+    for place in range(ngram):
+        keys = keys * _GRAM_BASE + words.hashes[place : place + count]
+    first = np.flatnonzero(words.texts[:count] == words.texts[ngram - 1 :]) if count else np.zeros(0, dtype=np.int64)
+    return mixed(keys[first]), first
+
+
+def text_keys(hashes: _U64, starts: _I64) -> _U64:
+    """One key for each run of words that begins at one of `starts`; no run is empty."""
+    if not starts.size:
+        return np.zeros(0, dtype=np.uint64)
+    counts = np.diff(np.append(starts, len(hashes)))
+    powers = np.ones(int(counts.max()) + 1, dtype=np.uint64)
+    np.multiply.accumulate(np.full(len(powers) - 1, _TEXT_BASE), out=powers[1:])
+    left = np.repeat(starts + counts, counts) - np.arange(len(hashes)) - 1  # words to come in the run
+    return mixed(np.add.reduceat(hashes * powers[left], starts))
+
+
+def use_numba(size: int) -> bool:
+    """Whether texts of so many bytes are worth loading the compiled code for."""
+    return size >= _MIN_BYTES_FOR_NUMBA and has_numba()
+
+
+def look_up(
+    data: _U8, offsets: _I64, ngram: int, grams: Table, exact: Table, *, joined: bool = False, compiled: bool = False
+) -> Found:
+    """Find the n-grams of `grams` and the whole texts of `exact` in the texts data[offsets[i]:offsets[i + 1]].
+
+    Args:
+        data: UTF-8, bytes as uint8.
+        offsets: int64, one more than texts.
+        ngram: words per n-gram.
+        grams: keys of n-grams.
+        exact: keys of whole texts.
+        joined: whether the texts come from `joined_words`.
+        compiled: by numba, otherwise by numpy; the result is the same.
+    """
+    if compiled:
+        helpers = (mixed_word, _decode, _read_code, read_words, _position, _grow, _match_grams, _text_key, _match_parts)
+        run = with_numba(_look_up_each, *helpers)
+        return Found(*run(data, offsets, ngram, grams, exact, joined, fold_table()))
+    words = hash_words(data, offsets, joined=joined)
+    return _look_up_all(words, data, offsets, ngram, grams, exact)
+
+
+# ------------------------------------------------------------------------------- numpy
+
+
+def _positions(table: Table, keys: _U64) -> _I64:
+    """The place of each key in the table, or -1."""
+    likely = np.flatnonzero(np.unpackbits(table.bitmap, bitorder="little")[(keys & table.mask).astype(np.int64)])
+    found = np.full(len(keys), -1, dtype=np.int64)
+    if likely.size and table.keys.size:
+        places = np.minimum(np.searchsorted(table.keys, keys[likely]), len(table.keys) - 1)
+        found[likely] = np.where(table.keys[places] == keys[likely], places, -1)
+    return found
+
+
+def _look_up_all(words: Words, data: _U8, offsets: _I64, ngram: int, grams: Table, exact: Table) -> Found:
+    keys, first = gram_keys(words, ngram)
+    numbers = _positions(grams, keys)
+    there = np.flatnonzero(numbers >= 0)
+    first, numbers = first[there], numbers[there]
+    texts = words.texts[first]
+    count = len(offsets) - 1
+    begin_of_text = np.searchsorted(words.texts, np.arange(count))
+    exact_of, begins, ends = (np.full(count, value, dtype=np.int64) for value in (-1, 0, 0))
+    part_starts = np.unique(np.concatenate([offsets[:-1], np.flatnonzero(data == 0x1E)]))
+    parts = np.searchsorted(part_starts, words.begins, side="right")
+    for units in (parts, words.texts):  # the whole text comes last and wins
+        starts = np.flatnonzero(np.diff(units, prepend=-1))
+        found = _positions(exact, text_keys(words.hashes, starts))
+        stops = np.append(starts[1:], len(units))
+        for unit in np.flatnonzero(found >= 0)[::-1]:  # the first part wins
+            text = words.texts[starts[unit]]
+            exact_of[text] = found[unit]
+            begins[text], ends[text] = words.begins[starts[unit]], words.ends[stops[unit] - 1]
+    return Found(
+        texts,
+        numbers,
+        first - begin_of_text[texts],
+        words.begins[first],
+        words.ends[first + ngram - 1],
+        exact_of,
+        begins,
+        ends,
+        words.context,
+    )
+
+
+# ------------------------------------------------------------------------------- for numba
+
+
+def _position(table: Table, key: np.uint64) -> int:
+    """The place of the key in the table, or -1."""
+    bit = key & table.mask
+    if not (table.bitmap[bit >> np.uint64(3)] >> np.uint8(bit & np.uint64(7))) & 1:
+        return -1
+    bucket = key >> table.shift
+    for place in range(table.buckets[bucket], table.buckets[bucket + np.uint64(1)]):
+        if table.keys[place] == key:
+            return place
+    return -1
+
+
+def _grow(rows: _I64) -> _I64:
+    larger = np.empty((2 * rows.shape[0], rows.shape[1]), dtype=np.int64)
+    larger[: rows.shape[0]] = rows
+    return larger
+
+
+def _match_grams(
+    text: int, count: int, hashes: _U64, begins: _I64, ends: _I64, ngram: int, grams: Table, rows: _I64, used: int
+) -> tuple[_I64, int]:
+    """Append a row for each n-gram found; the rows and how many of them are used."""
+    last_power = np.uint64(1)
+    for _ in range(ngram - 1):
+        last_power *= _GRAM_BASE
+    key = np.uint64(0)
+    for word in range(count):
+        if word >= ngram:
+            key -= hashes[word - ngram] * last_power
+        key = key * _GRAM_BASE + hashes[word]
+        if word < ngram - 1:
+            continue
+        gram = _position(grams, mixed_word(key))
+        if gram >= 0:
+            if used == rows.shape[0]:
+                rows = _grow(rows)
+            first = word - ngram + 1
+            rows[used, 0], rows[used, 1], rows[used, 2] = text, gram, first
+            rows[used, 3], rows[used, 4] = begins[first], ends[word]
+            used += 1
+    return rows, used
+
+
+def _text_key(hashes: _U64, start: int, stop: int) -> np.uint64:
+    key = np.uint64(0)
+    for word in range(start, stop):
+        key = key * _TEXT_BASE + hashes[word]
+    return mixed_word(key)
+
+
+def _match_parts(data: _U8, count: int, hashes: _U64, begins: _I64, ends: _I64, exact: Table) -> tuple[int, int, int]:
+    """The first part that is an item: its number, or -1, its first word and the word after its last."""
+    first = 0
+    for word in range(1, count + 1):
+        apart = word == count
+        if not apart:
+            for place in range(ends[word - 1], begins[word]):
+                apart = apart or data[place] == 0x1E
+        if apart:
+            number = _position(exact, _text_key(hashes, first, word))
+            if number >= 0:
+                return number, first, word
+            first = word
+    return -1, 0, 0
+
+
+def _look_up_each(
+    data: _U8, offsets: _I64, ngram: int, grams: Table, exact: Table, joined: bool, fold: NDArray[np.uint32]
+) -> tuple[_I64, _I64, _I64, _I64, _I64, _I64, _I64, _I64, NDArray[np.bool_]]:
+    """`look_up`, text by text."""
+    texts, longest = len(offsets) - 1, 0
+    for text in range(texts):
+        longest = max(longest, offsets[text + 1] - offsets[text])
+    hashes = np.empty(longest // 2 + 2, dtype=np.uint64)
+    begins, ends = np.empty(longest // 2 + 2, dtype=np.int64), np.empty(longest // 2 + 2, dtype=np.int64)
+    rows, used = np.empty((1024, 5), dtype=np.int64), 0
+    exact_of, context = np.full(texts, -1, dtype=np.int64), np.zeros(texts, dtype=np.bool_)
+    exact_begins, exact_ends = np.zeros(texts, dtype=np.int64), np.zeros(texts, dtype=np.int64)
+    for text in range(texts):
+        at, end = offsets[text], offsets[text + 1]
+        count = read_words(data, at, end, joined, fold, hashes, begins, ends)
+        if count <= 0:
+            context[text] = count < 0
+            continue
+        rows, used = _match_grams(text, count, hashes, begins, ends, ngram, grams, rows, used)
+        number, first, after = _position(exact, _text_key(hashes, 0, count)), 0, count
+        if number < 0 and np.any(data[at:end] == 0x1E):
+            number, first, after = _match_parts(data, count, hashes, begins, ends, exact)
+        if number >= 0:
+            exact_of[text], exact_begins[text], exact_ends[text] = number, begins[first], ends[after - 1]
+    rows = rows[:used]
+    found = (rows[:, 0].copy(), rows[:, 1].copy(), rows[:, 2].copy(), rows[:, 3].copy(), rows[:, 4].copy())
+    return (*found, exact_of, exact_begins, exact_ends, context)
