@@ -17,10 +17,14 @@ __all__ = ["LONG_WORDS", "SHORT_WORDS", "Index", "Summary", "index_items"]
 
 # Shorter parts ("Take a moment to evaluate your own response.") are too common to accuse a text that contains them.
 MIN_PART_WORDS = 12
-SHORT_WORDS = 12
+MIN_FIRST_TURN_WORDS = 8
+SHORT_WORDS = 11
 """Items of at most so many words must be in the text as a whole."""
 LONG_WORDS = 30
 """From so many words on, the share that `coverage` asks for suffices."""
+# Eight words in a row are no coincidence (Tulu 3, arXiv:2411.15124): half of an item in such runs always suffices.
+RUN_WORDS = 8
+RUN_SHARE = 0.5
 
 # N-grams that stand in more items than this propose none of them, unless an item would be lost by that.
 _HOT = 32
@@ -109,9 +113,6 @@ def _parts(text: str) -> Iterator[list[str]]:
         yield prose
 
 
-MIN_FIRST_TURN_WORDS = 8
-
-
 def _index(read: Words, where: _I64, ngram: int, coverage: float) -> Index:
     count = len(where)
     keys, first = gram_keys(read, ngram)
@@ -127,15 +128,14 @@ def _index(read: Words, where: _I64, ngram: int, coverage: float) -> Index:
     return Index(where, make_table(distinct), make_table(exact_keys[order]), order, items)
 
 
-def _items(
-    numbers: _I64, owners: _I64, starts: _I64, frequency: _I64, ngram: int, coverage: float
-) -> Items:
+def _items(numbers: _I64, owners: _I64, starts: _I64, frequency: _I64, ngram: int, coverage: float) -> Items:
     """Weigh the words of each item, and choose the n-grams that propose it."""
     count = len(starts) - 1
     weights = np.rint(_WEIGHT_UNIT * np.log2((count + 1) / np.maximum(frequency, 1))).astype(np.int64)
     sums = np.zeros(len(numbers) + count * ngram, dtype=np.int64)
     lengths = np.diff(starts) + ngram - 1
-    needed, hidden = np.full(count, np.iinfo(np.int64).max), np.zeros(count, dtype=np.int64)
+    needed, needed_in_runs = np.full((2, count), np.iinfo(np.int64).max)
+    hidden = np.zeros(count, dtype=np.int64)
     posted = frequency[numbers] <= _HOT
     for item in range(count):
         here = slice(starts[item], starts[item + 1])
@@ -145,12 +145,14 @@ def _items(
         base = starts[item] + item * ngram
         np.cumsum(each, out=sums[base + 1 : base + 1 + len(each)])
         share = _needed_share(len(each), coverage)
-        needed[item] = min(int(share * int(each.sum())) + 1, int(each.sum()))
+        total = int(each.sum())
+        needed[item] = min(int(share * total) + 1, total)
+        needed_in_runs[item] = min(int(max(RUN_SHARE, coverage) * total) + 1, total)
         if not posted[here].all():
             unposted = np.flatnonzero(~posted[here])
             lonely = np.unique(unposted[:, None] + np.arange(ngram))
             hidden[item] = each[lonely].sum()
-            if hidden[item] >= needed[item]:
+            if hidden[item] >= min(needed[item], needed_in_runs[item]):
                 posted[here], hidden[item] = True, 0
     positions = np.flatnonzero(posted)
     positions = positions[np.argsort(numbers[positions], kind="stable")]
@@ -161,6 +163,8 @@ def _items(
         numbers.astype(np.int32),
         sums,
         needed,
+        needed_in_runs,
+        max(RUN_WORDS, ngram),
         lengths <= SHORT_WORDS,
         hidden,
         postings.astype(np.int64),
@@ -175,7 +179,8 @@ def _word_weights(grams: _I64, ngram: int) -> _I64:
     for place in range(ngram):
         sums[place : place + len(grams)] += grams
         count[place : place + len(grams)] += 1
-    return np.maximum(sums // count, 1)
+    mean: _I64 = np.maximum(sums // count, 1)
+    return mean
 
 
 def _needed_share(length: int, coverage: float) -> float:

@@ -29,6 +29,8 @@ class Items(NamedTuple):
         sums: running sums of the weights of the words of item i, from 0 to its total, at
             sums[starts[i] + i * ngram:]: one more than it has words.
         needed: the weight from which on an item is found; more than its total if only its whole text counts.
+        needed_in_runs: the same for the words that lie in runs of at least `run` words.
+        run: words in such a run, at least `ngram`.
         whole: whether its words must stand in the text one after the other.
         hidden: the weight of the words that lie only in n-grams with no posting.
         postings: where in `posted` the places of n-gram g begin; one more than n-grams.
@@ -41,6 +43,8 @@ class Items(NamedTuple):
     grams: _I32
     sums: _I64
     needed: _I64
+    needed_in_runs: _I64
+    run: int
     whole: NDArray[np.bool_]
     hidden: _I64
     postings: _I64
@@ -74,14 +78,14 @@ def best_items(found: Found, items: Items, *, compiled: bool = False) -> Best:
     bounds = np.searchsorted(found.texts, np.arange(texts + 1))
     rows = np.empty((texts, 6), dtype=np.int64)
     rows[:, 0] = -1
-    run = with_numba(_each_text, _best_item, _propose, _covered, _is_contained, _longest_run) if compiled else _each_text
+    run = (
+        with_numba(_each_text, _best_item, _propose, _covered, _is_contained, _longest_run) if compiled else _each_text
+    )
     run(bounds, found.grams, found.places, found.begins, found.ends, items, rows)
     return Best(*(rows[:, column] for column in range(6)))
 
 
-def _each_text(
-    bounds: _I64, grams: _I64, places: _I64, begins: _I64, ends: _I64, items: Items, rows: _I64
-) -> None:
+def _each_text(bounds: _I64, grams: _I64, places: _I64, begins: _I64, ends: _I64, items: Items, rows: _I64) -> None:
     gram_seen = np.zeros(len(items.postings), dtype=np.int64)
     item_seen = np.zeros(len(items.needed), dtype=np.int64)
     reach = np.zeros(len(items.needed), dtype=np.int64)
@@ -128,11 +132,14 @@ def _best_item(
     """Number, covered weight, total weight and containment of the best item; the number is -1 if none suffices."""
     best, best_covered, best_total, best_contained = -1, 0, 1, 0
     for item in proposed:
-        if reach[item] < items.needed[item]:
+        if reach[item] < min(items.needed[item], items.needed_in_runs[item]):
             continue
-        covered = _covered(mark, item, items, gram_seen)
+        covered = _covered(mark, item, items, gram_seen, items.ngram)
         if covered < items.needed[item]:
-            continue
+            if covered < items.needed_in_runs[item]:
+                continue
+            if _covered(mark, item, items, gram_seen, items.run) < items.needed_in_runs[item]:
+                continue
         total = items.sums[items.starts[item + 1] + item * items.ngram + items.ngram - 1]
         contained = 1 if covered == total and _is_contained(item, grams, places, items) else 0
         if items.whole[item] and not contained:
@@ -146,15 +153,19 @@ def _best_item(
     return best, best_covered, best_total, best_contained
 
 
-def _covered(mark: int, item: int, items: Items, gram_seen: _I64) -> int:
-    """The weight of the words of the item that lie in marked n-grams."""
-    base = items.starts[item] + item * items.ngram
-    covered, end = 0, 0
-    for place in range(items.starts[item + 1] - items.starts[item]):
-        if gram_seen[items.grams[items.starts[item] + place]] == mark:
-            start = max(place, end)
-            end = place + items.ngram
-            covered += items.sums[base + end] - items.sums[base + start]
+def _covered(mark: int, item: int, items: Items, gram_seen: _I64, run: int) -> int:
+    """The weight of the words of the item that lie in unbroken rows of marked n-grams with at least `run` words."""
+    base, first = items.starts[item] + item * items.ngram, items.starts[item]
+    count = items.starts[item + 1] - first
+    covered, end, start = 0, 0, 0
+    for place in range(count + 1):
+        if place < count and gram_seen[items.grams[first + place]] == mark:
+            continue
+        stop = place + items.ngram - 1
+        if place > start and stop - start >= run:
+            covered += items.sums[base + stop] - items.sums[base + max(start, end)]
+            end = stop
+        start = place + 1
     return covered
 
 
@@ -171,9 +182,7 @@ def _is_contained(item: int, grams: _I64, places: _I64, items: Items) -> bool:
     return False
 
 
-def _longest_run(
-    mark: int, item: int, grams: _I64, places: _I64, items: Items, gram_seen: _I64
-) -> tuple[int, int]:
+def _longest_run(mark: int, item: int, grams: _I64, places: _I64, items: Items, gram_seen: _I64) -> tuple[int, int]:
     """First and last of the n-grams found that make the longest unbroken passage shared with the item."""
     for gram in items.grams[items.starts[item] : items.starts[item + 1]]:
         if gram_seen[gram] == mark:

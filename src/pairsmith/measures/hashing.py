@@ -20,11 +20,13 @@ __all__ = [
     "PART_SEPARATOR",
     "Words",
     "concatenate",
+    "decode",
     "fold_table",
     "hash_words",
     "joined_words",
     "mixed",
     "mixed_word",
+    "read_code",
     "read_words",
 ]
 
@@ -129,7 +131,7 @@ def mixed_word(value: np.uint64) -> np.uint64:
     return value ^ (value >> _SHIFT)
 
 
-def _decode(data: _U8, at: int, end: int) -> tuple[int, int]:
+def decode(data: _U8, at: int, end: int) -> tuple[np.int64, int]:
     """Code point and length in bytes of the character at `at`, whose first byte is above 127."""
     lead = np.int64(data[at])
     if lead >= 0xF0 and at + 3 < end:
@@ -139,21 +141,19 @@ def _decode(data: _U8, at: int, end: int) -> tuple[int, int]:
         return (lead & 15) << 12 | (np.int64(data[at + 1]) & 63) << 6 | np.int64(data[at + 2]) & 63, 3
     if lead >= 0xC0 and at + 1 < end:
         return (lead & 31) << 6 | np.int64(data[at + 1]) & 63, 2
-    return 32, 1
+    return np.int64(32), 1
 
 
-def _read_code(code: int, joined: bool, fold: _U32) -> int:
+def read_code(code: np.int64, joined: bool, fold: _U32) -> np.int64:
     """How a code point above 127 is read."""
     if joined:
         return code
     if code < 0x10000:
         return np.int64(fold[code])
-    return 0 if 0x1F300 <= code < 0x1FB00 else 1 << 28
+    return np.int64(0 if 0x1F300 <= code < 0x1FB00 else 1 << 28)
 
 
-def read_words(
-    data: _U8, at: int, end: int, joined: bool, fold: _U32, hashes: _U64, begins: _I64, ends: _I64
-) -> int:
+def read_words(data: _U8, at: int, end: int, joined: bool, fold: _U32, hashes: _U64, begins: _I64, ends: _I64) -> int:
     """Words of data[at:end] into the three arrays; their number, or -1 if the text is not plain. For numba."""
     count, length, begin, finish, value = 0, 0, at, at, np.uint64(0)
     while at < end:
@@ -161,8 +161,8 @@ def read_words(
         if byte < 128:
             code = np.int64(fold[byte])
         else:
-            point, size = _decode(data, at, end)
-            code = _read_code(point, joined, fold)
+            point, size = decode(data, at, end)
+            code = read_code(point, joined, fold)
         if code != 0 and code < 1 << 28:
             if length == 0:
                 begin, value = at, np.uint64(0)
@@ -242,7 +242,8 @@ def _readings(codes: NDArray[np.unsignedinteger[Any]], joined: bool) -> NDArray[
         high = codes
     else:
         high = np.where((codes >= _PICTOGRAPHS.start) & (codes < _PICTOGRAPHS.stop), 0, _CONTEXT).astype(np.uint32)
-    return np.where(low, table[np.where(low, codes, 0)], high)
+    reading: NDArray[np.unsignedinteger[Any]] = np.where(low, table[np.where(low, codes, 0)], high)
+    return reading
 
 
 def _word_hashes(reading: NDArray[np.unsignedinteger[Any]], begins: _I64, ends: _I64) -> _U64:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pairsmith.measures.compiled import has_numba, with_numba
 from pairsmith.measures.hashing import (
     Words,
-    _decode,
-    _read_code,
+    decode,
     fold_table,
     hash_words,
     mixed,
     mixed_word,
+    read_code,
     read_words,
 )
 
@@ -76,11 +76,11 @@ class Found(NamedTuple):
 
 def make_table(keys: _U64) -> Table:
     """The table of distinct sorted keys."""
-    bits = max(1, int(len(keys)).bit_length())
+    bits = max(1, len(keys).bit_length())
     shift = np.uint64(64 - bits)
     buckets = np.zeros((1 << bits) + 1, dtype=np.uint32)
     np.cumsum(np.bincount((keys >> shift).astype(np.int64), minlength=1 << bits), out=buckets[1:])
-    size = 1 << max(6, int(len(keys) * _BITS_PER_KEY - 1).bit_length())
+    size = 1 << max(6, (len(keys) * _BITS_PER_KEY - 1).bit_length())
     mask = np.uint64(size - 1)
     marked = np.zeros(size, dtype=np.bool_)
     marked[(keys & mask).astype(np.int64)] = True
@@ -128,7 +128,7 @@ def look_up(
         compiled: by numba, otherwise by numpy; the result is the same.
     """
     if compiled:
-        helpers = (mixed_word, _decode, _read_code, read_words, _position, _grow, _match_grams, _text_key, _match_parts)
+        helpers = (mixed_word, decode, read_code, read_words, _position, _grow, _match_grams, _text_key, _match_parts)
         run = with_numba(_look_up_each, *helpers)
         return Found(*run(data, offsets, ngram, grams, exact, joined, fold_table()))
     words = hash_words(data, offsets, joined=joined)
