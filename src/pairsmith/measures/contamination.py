@@ -8,9 +8,11 @@ wrapped in a long text still has coverage 1. The shorter an item, the more of it
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pairsmith.measures.benchmark_items import Index, Summary, index_items
 from pairsmith.measures.coverage import Best, best_items
@@ -18,7 +20,7 @@ from pairsmith.measures.hashing import PART_SEPARATOR, concatenate, joined_words
 from pairsmith.measures.lookup import Found, look_up, use_numba
 from pairsmith.measures.passages import passage
 
-__all__ = ["PART_SEPARATOR", "ContaminationIndex", "Hit", "Method", "build_index", "find_all"]
+__all__ = ["PART_SEPARATOR", "ContaminationIndex", "Hit", "Method", "build_index", "find_all", "find_in_buffer"]
 
 Method = Literal["exact", "contained", "ngram"]
 
@@ -123,7 +125,7 @@ def find_all(
         while stop < len(texts) and size + len(texts[stop]) <= _BATCH_BYTES:
             size += len(texts[stop])
             stop += 1
-        for place, hit in _find_in(index, texts[start:stop], compiled).items():
+        for place, hit in _hits(index, *concatenate(texts[start:stop]), compiled).items():
             record, name = names[start + place]
             best[record] = _better(best[record], hit, name)
         start = stop
@@ -136,23 +138,51 @@ def _better(old: Hit | None, new: Hit, field: str) -> Hit:
     return Hit(new.benchmark, new.item, new.text, field, new.method, new.score, new.span)
 
 
-def _find_in(index: ContaminationIndex, texts: Sequence[str], compiled: bool) -> dict[int, Hit]:
-    """The best hit of each text that has one; its field is left open."""
-    found, matches = _matches(index, texts, compiled, joined=False)
-    hits = {place: _hit(index, match, texts[place], None) for place, match in matches.items()}
-    disguised = np.flatnonzero(found.context).tolist()
-    if disguised:
-        joined = [joined_words(texts[place]) for place in disguised]
-        _, more = _matches(index, joined, compiled, joined=True)
-        hits.update({disguised[at]: _hit(index, match, texts[disguised[at]], joined[at]) for at, match in more.items()})
+def find_in_buffer(
+    index: ContaminationIndex, data: NDArray[np.uint8], offsets: NDArray[np.int64], *, compiled: bool | None = None
+) -> dict[int, Hit]:
+    """The best hit of each text that has one: of the texts data[offsets[i]:offsets[i + 1]], by their number.
+
+    Args:
+        index: what to look for.
+        data: UTF-8, as it lies in the values buffer of an Arrow column of strings; it is not copied.
+        offsets: one more than texts; the offsets buffer of such a column.
+        compiled: as in `find_all`.
+    """
+    compiled = use_numba(len(data)) if compiled is None else compiled
+    hits: dict[int, Hit] = {}
+    bounds = [0, *np.flatnonzero(np.diff(offsets[:-1] // _BATCH_BYTES)) + 1, len(offsets) - 1]
+    for start, stop in pairwise(bounds):
+        if start < stop:
+            part = _hits(index, data, offsets[start : stop + 1].astype(np.int64), compiled)
+            hits.update({start + place: hit for place, hit in part.items()})
+    return hits
+
+
+def _hits(
+    index: ContaminationIndex, data: NDArray[np.uint8], offsets: NDArray[np.int64], compiled: bool
+) -> dict[int, Hit]:
+    """`find_in_buffer`, all at once; the field of the hits is left open."""
+
+    def text_of(place: int) -> str:
+        return data[offsets[place] : offsets[place + 1]].tobytes().decode("utf-8", "surrogatepass")
+
+    # The texts need not begin where the buffer does; what reads it looks at no more than it must.
+    data, offsets = data[offsets[0] : offsets[-1]], offsets - offsets[0]
+    found, matches = _matches(index, data, offsets, compiled, joined=False)
+    hits = {place: _hit(index, match, text_of(place), None) for place, match in matches.items()}
+    unread = np.flatnonzero(found.context).tolist()
+    if unread:
+        joined = [joined_words(text_of(place)) for place in unread]
+        _, more = _matches(index, *concatenate(joined), compiled, joined=True)
+        hits.update({unread[at]: _hit(index, match, text_of(unread[at]), joined[at]) for at, match in more.items()})
     return hits
 
 
 def _matches(
-    index: ContaminationIndex, texts: Sequence[str], compiled: bool, *, joined: bool
+    index: ContaminationIndex, data: NDArray[np.uint8], offsets: NDArray[np.int64], compiled: bool, *, joined: bool
 ) -> tuple[Found, dict[int, _Match]]:
     """The best match of each text that has one; positions count from the first byte of the text."""
-    data, offsets = concatenate(texts)
     known = index._index
     found = look_up(data, offsets, index.ngram, known.grams, known.exact, joined=joined, compiled=compiled)
     best = best_items(found, known.items, compiled=compiled)

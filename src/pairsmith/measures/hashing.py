@@ -39,16 +39,19 @@ _SKIPPED = 1 << 29  # invisible
 _CONTEXT = 1 << 28  # cannot be folded by itself
 _CODE = (1 << 21) - 1
 _BMP = 0x10000
-_PICTOGRAPHS = range(0x1F300, 0x1FB00)
 
 # Ranges in which no character composes with the one before it; all that is not in them needs its context.
-_LATIN_AND_SIGNS = (range(0x80, 0x300), range(0x1E00, 0x1F00), range(0x2000, 0x2C00), range(0x3000, 0x3100))
-_FORMS = (range(0xFE00, 0xFE10), range(0xFEFF, 0xFFF0))
+_LETTERS_AND_SIGNS = (
+    range(0x80, 0x300),  # Latin
+    range(0x1E00, 0x1F00),
+    range(0x5D0, 0x700),  # Hebrew, Arabic
+    range(0x2000, 0x2C00),
+    range(0x3000, 0x3100),
+)
+_FORMS = (range(0xFE00, 0xFE10), range(0xFEFF, 0xFFFE))
 _HAN = (range(0x3400, 0x4DC0), range(0x4E00, 0xA000))
 _HANGUL = range(0xAC00, 0xD7A4)
 
-# A word is hashed by its first 64 characters: no language has longer ones, only encoded data.
-_HASHED_CHARACTERS = 64
 _BLOCK_OF_WORDS = 1 << 15
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _MIX_ONE = np.uint64(0xFF51AFD7ED558CCD)
@@ -94,7 +97,7 @@ def fold_table() -> _U32:
     table = np.full(_BMP, _CONTEXT, dtype=np.uint32)
     for code in range(128):
         table[code] = ord(chr(code).lower()) if chr(code).isalnum() else 0
-    for span in (*_LATIN_AND_SIGNS, *_FORMS):
+    for span in (*_LETTERS_AND_SIGNS, *_FORMS):
         table[span.start : span.stop] = [_reading(chr(code)) for code in span]
     for span in _HAN:
         table[span.start : span.stop] = np.arange(span.start, span.stop, dtype=np.uint32) | np.uint32(_ALONE)
@@ -118,7 +121,7 @@ def _reading(character: str) -> int:
 
 
 def _stands_alone(code: int) -> bool:
-    return code < 0x300 or any(code in span for span in (*_LATIN_AND_SIGNS, *_HAN))
+    return code < 0x300 or any(code in span for span in (*_LETTERS_AND_SIGNS, *_HAN))
 
 
 # ------------------------------------------------------------------------------- compiled: one text, byte by byte
@@ -150,39 +153,47 @@ def read_code(code: np.int64, joined: bool, fold: _U32) -> np.int64:
         return code
     if code < 0x10000:
         return np.int64(fold[code])
-    return np.int64(0 if 0x1F300 <= code < 0x1FB00 else 1 << 28)
+    enclosed = 0x1F100 <= code < 0x1F170 or code == 0x1F190 or 0x1F200 <= code < 0x1F260  # letters in disguise
+    return np.int64(0 if 0x1F000 <= code < 0x1FB00 and not enclosed else 1 << 28)
 
 
 def read_words(data: _U8, at: int, end: int, joined: bool, fold: _U32, hashes: _U64, begins: _I64, ends: _I64) -> int:
     """Words of data[at:end] into the three arrays; their number, or -1 if the text is not plain. For numba."""
-    count, length, begin, finish, value = 0, 0, at, at, np.uint64(0)
+    count, inside, begin, value = 0, False, at, np.uint64(0)
     while at < end:
-        byte, size = data[at], 1
-        if byte < 128:
-            code = np.int64(fold[byte])
-        else:
-            point, size = decode(data, at, end)
-            code = read_code(point, joined, fold)
-        if code != 0 and code < 1 << 28:
-            if length == 0:
-                begin, value = at, np.uint64(0)
-            if length < 64:
-                value = value * _BASE + np.uint64(code)
-            length, finish = length + 1, at + size
-        elif code == 1 << 28:
+        # ASCII without branches that depend on the letters: what does not count yet is written and overwritten.
+        while at < end and data[at] < 128:
+            code = np.uint64(fold[data[at]])
+            letter = code != 0
+            hashes[count], ends[count] = value, at
+            count += inside and not letter
+            begin = begin if inside else at
+            begins[count] = begin
+            value = (value * _BASE if inside else np.uint64(0)) + code
+            inside = letter
+            at += 1
+        if at >= end:
+            break
+        point, size = decode(data, at, end)
+        reading = read_code(point, joined, fold)
+        if reading == 1 << 28:
             return -1
-        elif code != 1 << 29:
-            if length > 0:
-                hashes[count], begins[count], ends[count] = mixed_word(value), begin, finish
-                count, length = count + 1, 0
-            if code != 0:
-                hashes[count] = mixed_word(np.uint64(code & 0x1FFFFF))
-                begins[count], ends[count] = at, at + size
-                count += 1
+        if inside and (reading == 0 or reading >= 1 << 30):
+            hashes[count], begins[count], ends[count] = value, begin, at
+            count, inside = count + 1, False
+        if reading >= 1 << 30:
+            hashes[count], begins[count], ends[count] = np.uint64(reading & 0x1FFFFF), at, at + size
+            count += 1
+        elif 0 < reading < 1 << 28:
+            begin = begin if inside else at
+            value = (value * _BASE if inside else np.uint64(0)) + np.uint64(reading)
+            inside = True
         at += size
-    if length > 0:
-        hashes[count], begins[count], ends[count] = mixed_word(value), begin, finish
+    if inside:
+        hashes[count], begins[count], ends[count] = value, begin, end
         count += 1
+    for word in range(count):
+        hashes[word] = mixed_word(hashes[word])
     return count
 
 
@@ -201,12 +212,11 @@ def hash_words(data: _U8, offsets: _I64, *, joined: bool = False) -> Words:
     codes, places = _characters(data)
     reading = _readings(codes, joined)
     context = np.zeros(len(offsets) - 1, dtype=np.bool_)
-    after = np.append(places[1:], len(data)) if len(places) else places
     if codes.dtype != np.uint8:
         of_text = np.searchsorted(offsets, places[(reading == _CONTEXT)], side="right") - 1
         context[of_text] = True
         kept = (reading != _SKIPPED) & ~np.repeat(context, np.diff(np.searchsorted(places, offsets)))
-        reading, places, after = reading[kept], places[kept], after[kept]
+        reading, places = reading[kept], places[kept]
     inside = reading != 0
     joins = inside[1:] & inside[:-1]
     if codes.dtype != np.uint8:
@@ -219,9 +229,9 @@ def hash_words(data: _U8, offsets: _I64, *, joined: bool = False) -> Words:
     last[:-1] &= ~joins
     begins, ends = np.flatnonzero(first), np.flatnonzero(last) + 1
     hashes = _word_hashes(reading, begins, ends)
-    begins = places[begins]
+    begins, ends = places[begins], np.append(places, len(data))[ends]
     texts = np.repeat(np.arange(len(offsets) - 1), np.diff(np.searchsorted(begins, offsets)))
-    return Words(hashes, texts, begins, after[ends - 1], context)
+    return Words(hashes, texts, begins, np.minimum(ends, offsets[texts + 1]), context)
 
 
 def _characters(data: _U8) -> tuple[NDArray[np.unsignedinteger[Any]], _I64]:
@@ -235,20 +245,23 @@ def _characters(data: _U8) -> tuple[NDArray[np.unsignedinteger[Any]], _I64]:
 
 def _readings(codes: NDArray[np.unsignedinteger[Any]], joined: bool) -> NDArray[np.unsignedinteger[Any]]:
     table = fold_table()
+    reading: NDArray[np.unsignedinteger[Any]]
     if codes.dtype == np.uint8:
-        return table[:128].astype(np.uint8)[codes]
+        reading = table[:128].astype(np.uint8)[codes]
+        return reading
     low = codes < (128 if joined else _BMP)
     if joined:
         high = codes
     else:
-        high = np.where((codes >= _PICTOGRAPHS.start) & (codes < _PICTOGRAPHS.stop), 0, _CONTEXT).astype(np.uint32)
-    reading: NDArray[np.unsignedinteger[Any]] = np.where(low, table[np.where(low, codes, 0)], high)
+        high = np.full(len(codes), _CONTEXT, dtype=np.uint32)
+        beyond = np.flatnonzero(~low)
+        high[beyond] = [read_code(np.int64(code), joined, table) for code in codes[beyond].tolist()]
+    reading = np.where(low, table[np.where(low, codes, 0)], high)
     return reading
 
 
 def _word_hashes(reading: NDArray[np.unsignedinteger[Any]], begins: _I64, ends: _I64) -> _U64:
     """Horner's rule over the characters of each word, as differences of running sums (all modulo 2**64)."""
-    ends = np.minimum(ends, begins + _HASHED_CHARACTERS)
     values = np.zeros(len(begins), dtype=np.uint64)
     for block in range(0, len(begins), _BLOCK_OF_WORDS):
         here = slice(block, block + _BLOCK_OF_WORDS)

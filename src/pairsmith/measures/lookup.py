@@ -128,7 +128,20 @@ def look_up(
         compiled: by numba, otherwise by numpy; the result is the same.
     """
     if compiled:
-        helpers = (mixed_word, decode, read_code, read_words, _position, _grow, _match_grams, _text_key, _match_parts)
+        data = data.view()
+        data.flags.writeable = False  # one type for all buffers, so that one compilation serves them all
+        helpers = (
+            mixed_word,
+            decode,
+            read_code,
+            read_words,
+            _position,
+            _grow,
+            _match_grams,
+            _has_parts,
+            _text_key,
+            _match_parts,
+        )
         run = with_numba(_look_up_each, *helpers)
         return Found(*run(data, offsets, ngram, grams, exact, joined, fold_table()))
     words = hash_words(data, offsets, joined=joined)
@@ -183,14 +196,11 @@ def _look_up_all(words: Words, data: _U8, offsets: _I64, ngram: int, grams: Tabl
 # ------------------------------------------------------------------------------- for numba
 
 
-def _position(table: Table, key: np.uint64) -> int:
-    """The place of the key in the table, or -1."""
-    bit = key & table.mask
-    if not (table.bitmap[bit >> np.uint64(3)] >> np.uint8(bit & np.uint64(7))) & 1:
-        return -1
-    bucket = key >> table.shift
-    for place in range(table.buckets[bucket], table.buckets[bucket + np.uint64(1)]):
-        if table.keys[place] == key:
+def _position(keys: _U64, buckets: NDArray[np.uint32], shift: np.uint64, key: np.uint64) -> int:
+    """The place of the key among the keys of a table, or -1."""
+    bucket = key >> shift
+    for place in range(buckets[bucket], buckets[bucket + np.uint64(1)]):
+        if keys[place] == key:
             return place
     return -1
 
@@ -202,28 +212,38 @@ def _grow(rows: _I64) -> _I64:
 
 
 def _match_grams(
-    text: int, count: int, hashes: _U64, begins: _I64, ends: _I64, ngram: int, grams: Table, rows: _I64, used: int
-) -> tuple[_I64, int]:
-    """Append a row for each n-gram found; the rows and how many of them are used."""
-    last_power = np.uint64(1)
-    for _ in range(ngram - 1):
-        last_power *= _GRAM_BASE
-    key = np.uint64(0)
-    for word in range(count):
-        if word >= ngram:
-            key -= hashes[word - ngram] * last_power
-        key = key * _GRAM_BASE + hashes[word]
-        if word < ngram - 1:
+    text: int, count: int, words: _U64, begins: _I64, ends: _I64, ngram: int, grams: Table, keys: _U64, rows: _I64
+) -> _I64:
+    """The rows with one more for each n-gram found; the first row holds how many there are."""
+    known, buckets, shift, bitmap, mask = grams  # outside the loop: taking arrays out of a tuple counts references
+    used = rows[0, 0]
+    for first in range(count - ngram + 1):
+        keys[first] = words[first]
+    for place in range(1, ngram):
+        for first in range(count - ngram + 1):
+            keys[first] = keys[first] * _GRAM_BASE + words[first + place]
+    for first in range(count - ngram + 1):
+        keys[first] = mixed_word(keys[first])
+    for first in range(count - ngram + 1):
+        bit = keys[first] & mask
+        if not (bitmap[bit >> np.uint64(3)] >> np.uint8(bit & np.uint64(7))) & 1:
             continue
-        gram = _position(grams, mixed_word(key))
+        gram = _position(known, buckets, shift, keys[first])
         if gram >= 0:
+            used += 1
             if used == rows.shape[0]:
                 rows = _grow(rows)
-            first = word - ngram + 1
             rows[used, 0], rows[used, 1], rows[used, 2] = text, gram, first
-            rows[used, 3], rows[used, 4] = begins[first], ends[word]
-            used += 1
-    return rows, used
+            rows[used, 3], rows[used, 4] = begins[first], ends[first + ngram - 1]
+    rows[0, 0] = used
+    return rows
+
+
+def _has_parts(data: _U8, at: int, end: int) -> bool:
+    found = False
+    for place in range(at, end):
+        found |= data[place] == 0x1E
+    return found
 
 
 def _text_key(hashes: _U64, start: int, stop: int) -> np.uint64:
@@ -242,7 +262,7 @@ def _match_parts(data: _U8, count: int, hashes: _U64, begins: _I64, ends: _I64, 
             for place in range(ends[word - 1], begins[word]):
                 apart = apart or data[place] == 0x1E
         if apart:
-            number = _position(exact, _text_key(hashes, first, word))
+            number = _position(exact.keys, exact.buckets, exact.shift, _text_key(hashes, first, word))
             if number >= 0:
                 return number, first, word
             first = word
@@ -258,7 +278,7 @@ def _look_up_each(
         longest = max(longest, offsets[text + 1] - offsets[text])
     hashes = np.empty(longest // 2 + 2, dtype=np.uint64)
     begins, ends = np.empty(longest // 2 + 2, dtype=np.int64), np.empty(longest // 2 + 2, dtype=np.int64)
-    rows, used = np.empty((1024, 5), dtype=np.int64), 0
+    rows, keys = np.zeros((1024, 5), dtype=np.int64), np.empty(longest // 2 + 2, dtype=np.uint64)
     exact_of, context = np.full(texts, -1, dtype=np.int64), np.zeros(texts, dtype=np.bool_)
     exact_begins, exact_ends = np.zeros(texts, dtype=np.int64), np.zeros(texts, dtype=np.int64)
     for text in range(texts):
@@ -267,12 +287,12 @@ def _look_up_each(
         if count <= 0:
             context[text] = count < 0
             continue
-        rows, used = _match_grams(text, count, hashes, begins, ends, ngram, grams, rows, used)
-        number, first, after = _position(exact, _text_key(hashes, 0, count)), 0, count
-        if number < 0 and np.any(data[at:end] == 0x1E):
+        rows = _match_grams(text, count, hashes, begins, ends, ngram, grams, keys, rows)
+        number, first, after = _position(exact.keys, exact.buckets, exact.shift, _text_key(hashes, 0, count)), 0, count
+        if number < 0 and _has_parts(data, at, end):
             number, first, after = _match_parts(data, count, hashes, begins, ends, exact)
         if number >= 0:
             exact_of[text], exact_begins[text], exact_ends[text] = number, begins[first], ends[after - 1]
-    rows = rows[:used]
+    rows = rows[1 : rows[0, 0] + 1]
     found = (rows[:, 0].copy(), rows[:, 1].copy(), rows[:, 2].copy(), rows[:, 3].copy(), rows[:, 4].copy())
     return (*found, exact_of, exact_begins, exact_ends, context)
