@@ -4,7 +4,7 @@ An n-gram is a number of 64 bits made of the hashes of its words. Two different 
 probability of 2**-64, so equal numbers are taken for equal words.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,8 @@ _I64 = NDArray[np.int64]
 
 _GRAM_BASE = np.uint64(0xD6E8FEB86659FD93)
 _TEXT_BASE = np.uint64(0xA0761D6478BD642F)
-_BITS_PER_KEY = 16
+_FILTER_BITS_PER_KEY = 8  # rounded up to a power of two words: 8 to 16
+_FILTER_SHIFT = np.uint64(18)
 # Below this, loading the compiled code takes longer than it saves.
 _MIN_BYTES_FOR_NUMBA = 2_000_000
 
@@ -37,14 +38,14 @@ _MIN_BYTES_FOR_NUMBA = 2_000_000
 class Table(NamedTuple):
     """A set of 64-bit keys, sorted, with what makes asking for one fast; made by `make_table`.
 
-    The keys whose first bits are b are keys[buckets[b]:buckets[b + 1]]. `bitmap` has a bit for the last bits of
-    every key: most questions end there, in a cache of the processor.
+    The keys whose first bits are b are keys[buckets[b]:buckets[b + 1]]. `filter` is a Bloom filter: three bits of
+    one of its words are set for each key (`_filter_bits`), so that 99 of 100 questions end after one look into it.
     """
 
     keys: _U64
     buckets: NDArray[np.uint32]
     shift: np.uint64
-    bitmap: _U8
+    filter: _U64
     mask: np.uint64
 
 
@@ -80,11 +81,17 @@ def make_table(keys: _U64) -> Table:
     shift = np.uint64(64 - bits)
     buckets = np.zeros((1 << bits) + 1, dtype=np.uint32)
     np.cumsum(np.bincount((keys >> shift).astype(np.int64), minlength=1 << bits), out=buckets[1:])
-    size = 1 << max(6, (len(keys) * _BITS_PER_KEY - 1).bit_length())
+    size = 1 << max(0, (len(keys) * _FILTER_BITS_PER_KEY // 64).bit_length())
     mask = np.uint64(size - 1)
-    marked = np.zeros(size, dtype=np.bool_)
-    marked[(keys & mask).astype(np.int64)] = True
-    return Table(keys, buckets, shift, np.packbits(marked, bitorder="little"), mask)
+    bloom = np.zeros(size, dtype=np.uint64)
+    np.bitwise_or.at(bloom, ((keys >> _FILTER_SHIFT) & mask).astype(np.int64), _filter_bits(keys))
+    return Table(keys, buckets, shift, bloom, mask)
+
+
+def _filter_bits(keys: Any) -> Any:
+    """Which bits of a word of the filter a key has; of one key or of an array."""
+    one, six, last = np.uint64(1), np.uint64(6), np.uint64(63)
+    return one << (keys & last) | one << (keys >> six & last) | one << (keys >> (six + six) & last)
 
 
 def gram_keys(words: Words, ngram: int) -> tuple[_U64, _I64]:
@@ -135,6 +142,7 @@ def look_up(
             decode,
             read_code,
             read_words,
+            _filter_bits,
             _position,
             _grow,
             _match_grams,
@@ -153,7 +161,8 @@ def look_up(
 
 def _positions(table: Table, keys: _U64) -> _I64:
     """The place of each key in the table, or -1."""
-    likely = np.flatnonzero(np.unpackbits(table.bitmap, bitorder="little")[(keys & table.mask).astype(np.int64)])
+    bits = _filter_bits(keys)
+    likely = np.flatnonzero(table.filter[((keys >> _FILTER_SHIFT) & table.mask).astype(np.int64)] & bits == bits)
     found = np.full(len(keys), -1, dtype=np.int64)
     if likely.size and table.keys.size:
         places = np.minimum(np.searchsorted(table.keys, keys[likely]), len(table.keys) - 1)
@@ -215,7 +224,7 @@ def _match_grams(
     text: int, count: int, words: _U64, begins: _I64, ends: _I64, ngram: int, grams: Table, keys: _U64, rows: _I64
 ) -> _I64:
     """The rows with one more for each n-gram found; the first row holds how many there are."""
-    known, buckets, shift, bitmap, mask = grams  # outside the loop: taking arrays out of a tuple counts references
+    known, buckets, shift, bloom, mask = grams  # outside the loop: taking arrays out of a tuple counts references
     used = rows[0, 0]
     for first in range(count - ngram + 1):
         keys[first] = words[first]
@@ -225,8 +234,8 @@ def _match_grams(
     for first in range(count - ngram + 1):
         keys[first] = mixed_word(keys[first])
     for first in range(count - ngram + 1):
-        bit = keys[first] & mask
-        if not (bitmap[bit >> np.uint64(3)] >> np.uint8(bit & np.uint64(7))) & 1:
+        bits = _filter_bits(keys[first])
+        if bloom[keys[first] >> _FILTER_SHIFT & mask] & bits != bits:
             continue
         gram = _position(known, buckets, shift, keys[first])
         if gram >= 0:
