@@ -64,10 +64,11 @@ def near_duplicate_clusters(
     if compiled is None:
         compiled = len(texts) >= _MIN_TEXTS_FOR_NUMBA and has_numba()
     bands, rows = bands_for(threshold)
-    grams, bags = features(texts)
-    pairs = np.unique(
+    grams, bags = features(texts, compiled=compiled)
+    pairs = np.sort(
         np.concatenate([_candidates(sets, bands, rows, len(texts), compiled=compiled) for sets in (grams, bags)])
     )
+    pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
     edges = np.stack([pairs // max(1, len(texts)), pairs % max(1, len(texts))], axis=1)
     similarities = np.maximum(*(_jaccards(sets, edges, compiled=compiled) for sets in (grams, bags)))
     near = similarities >= threshold
@@ -95,20 +96,26 @@ def near_duplicate_clusters(
 
 def _candidates(sets: Sets, bands: int, rows: int, count: int, *, compiled: bool) -> _I64:
     """Pairs i * count + j, i < j, that share a bucket: each text with the one before it there, and with the first."""
-    signed = signatures(sets, MULTIPLIERS.ravel(), OFFSETS.ravel(), compiled=compiled)
     filled = np.flatnonzero(np.diff(sets.starts))
+    used = bands * rows
+    signed = signatures(sets, MULTIPLIERS.ravel()[:used], OFFSETS.ravel()[:used], compiled=compiled)
+    columns = np.ascontiguousarray(signed[filled].T)
+    # Each key carries the place of its text in its last bits: sorting it sorts both. Keys differ in all other bits, and
+    # what shares a bucket by accident is compared and found different.
+    low = np.uint64((1 << len(filled).bit_length()) - 1)
+    places = np.arange(len(filled), dtype=np.uint64)
     found = [np.zeros(0, dtype=np.int64)]
     for band in range(bands):
         key = np.zeros(len(filled), dtype=np.uint64)
         for row in range(band * rows, band * rows + rows):
-            key = mixed(key * _ROW_BASE + signed[filled, row])
-        order = np.argsort(key, kind="stable")
-        key, members = key[order], filled[order]
-        same = np.flatnonzero(key[1:] == key[:-1]) + 1
-        first = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
-        head = members[first[np.searchsorted(first, same, side="right") - 1]]
+            key = key * _ROW_BASE + columns[row]
+        keyed = np.sort(mixed(key) & ~low | places)
+        members, bucket = filled[(keyed & low).astype(np.int64)], keyed & ~low
+        new = np.ones(len(bucket), dtype=np.bool_)
+        new[1:] = bucket[1:] != bucket[:-1]
+        same = np.flatnonzero(~new)
+        head = members[np.maximum.accumulate(np.where(new, np.arange(len(new)), 0))[same]]
         found += [head * count + members[same], members[same - 1] * count + members[same]]
-        found = [np.unique(np.concatenate(found))] if len(found) > 16 else found
     return np.concatenate(found)
 
 

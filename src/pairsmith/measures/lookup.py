@@ -21,13 +21,13 @@ from pairsmith.measures.hashing import (
     read_words,
 )
 
-__all__ = ["Found", "Table", "gram_keys", "look_up", "make_table", "text_keys", "use_numba"]
+__all__ = ["GRAM_BASE", "Found", "Table", "gram_keys", "look_up", "make_table", "text_key", "text_keys", "use_numba"]
 
 _U8 = NDArray[np.uint8]
 _U64 = NDArray[np.uint64]
 _I64 = NDArray[np.int64]
 
-_GRAM_BASE = np.uint64(0xD6E8FEB86659FD93)
+GRAM_BASE = np.uint64(0xD6E8FEB86659FD93)
 _TEXT_BASE = np.uint64(0xA0761D6478BD642F)
 _FILTER_BITS_PER_KEY = 8  # rounded up to a power of two words: 8 to 16
 _FILTER_SHIFT = np.uint64(18)
@@ -99,7 +99,7 @@ def gram_keys(words: Words, ngram: int) -> tuple[_U64, _I64]:
     count = max(0, len(words.hashes) - ngram + 1)
     keys = np.zeros(count, dtype=np.uint64)
     for place in range(ngram):
-        keys = keys * _GRAM_BASE + words.hashes[place : place + count]
+        keys = keys * GRAM_BASE + words.hashes[place : place + count]
     first = np.flatnonzero(words.texts[:count] == words.texts[ngram - 1 :]) if count else np.zeros(0, dtype=np.int64)
     return mixed(keys[first]), first
 
@@ -147,7 +147,7 @@ def look_up(
             _grow,
             _match_grams,
             _has_parts,
-            _text_key,
+            text_key,
             _match_parts,
         )
         run = with_numba(_look_up_each, *helpers)
@@ -230,7 +230,7 @@ def _match_grams(
         keys[first] = words[first]
     for place in range(1, ngram):
         for first in range(count - ngram + 1):
-            keys[first] = keys[first] * _GRAM_BASE + words[first + place]
+            keys[first] = keys[first] * GRAM_BASE + words[first + place]
     for first in range(count - ngram + 1):
         keys[first] = mixed_word(keys[first])
     for first in range(count - ngram + 1):
@@ -255,7 +255,8 @@ def _has_parts(data: _U8, at: int, end: int) -> bool:
     return found
 
 
-def _text_key(hashes: _U64, start: int, stop: int) -> np.uint64:
+def text_key(hashes: _U64, start: int, stop: int) -> np.uint64:
+    """`text_keys` of one run of words, for numba."""
     key = np.uint64(0)
     for word in range(start, stop):
         key = key * _TEXT_BASE + hashes[word]
@@ -271,7 +272,7 @@ def _match_parts(data: _U8, count: int, hashes: _U64, begins: _I64, ends: _I64, 
             for place in range(ends[word - 1], begins[word]):
                 apart = apart or data[place] == 0x1E
         if apart:
-            number = _position(exact.keys, exact.buckets, exact.shift, _text_key(hashes, first, word))
+            number = _position(exact.keys, exact.buckets, exact.shift, text_key(hashes, first, word))
             if number >= 0:
                 return number, first, word
             first = word
@@ -297,7 +298,7 @@ def _look_up_each(
             context[text] = count < 0
             continue
         rows = _match_grams(text, count, hashes, begins, ends, ngram, grams, keys, rows)
-        number, first, after = _position(exact.keys, exact.buckets, exact.shift, _text_key(hashes, 0, count)), 0, count
+        number, first, after = _position(exact.keys, exact.buckets, exact.shift, text_key(hashes, 0, count)), 0, count
         if number < 0 and _has_parts(data, at, end):
             number, first, after = _match_parts(data, count, hashes, begins, ends, exact)
         if number >= 0:
