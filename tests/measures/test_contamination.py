@@ -274,8 +274,8 @@ def test_recall_of_planted_items_and_false_positives(shared_data: Path, real_ind
 PLANTS: dict[str, tuple[float, Callable[[str, random.Random], str]]] = {
     "in_response": (1.0, lambda text, rng: f"Sure! {FILLER * rng.randrange(3)}{text}\n\n{FILLER}"),
     "homoglyph": (1.0, lambda text, _: "".join({"a": "а", "e": "е", "o": "о"}.get(c, c) for c in text)),
-    "two_words_edited": (0.96, lambda text, rng: replace_words(text, rng, 2)),
-    "half": (0.54, lambda text, _: " ".join(text.split()[: -(-len(text.split()) // 2)])),
+    "two_words_edited": (0.98, lambda text, rng: replace_words(text, rng, 2)),
+    "half": (0.96, lambda text, _: " ".join(text.split()[: -(-len(text.split()) // 2)])),
     "one_word_in_ten_edited": (0.96, lambda text, rng: replace_words(text, rng, len(text.split()) // 10)),
 }
 

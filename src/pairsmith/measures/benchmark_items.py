@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from pairsmith.measures.coverage import Items
 from pairsmith.measures.hashing import PART_SEPARATOR, Words, concatenate, hash_words
-from pairsmith.measures.lookup import Table, gram_keys, make_table, text_keys
+from pairsmith.measures.keys import gram_keys, text_keys
+from pairsmith.measures.lookup import Table, make_table
 from pairsmith.measures.text import words
 
 __all__ = ["LONG_WORDS", "SHORT_WORDS", "Index", "Summary", "index_items"]

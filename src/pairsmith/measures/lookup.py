@@ -15,20 +15,18 @@ from pairsmith.measures.hashing import (
     decode,
     fold_table,
     hash_words,
-    mixed,
     mixed_word,
     read_code,
     read_words,
 )
+from pairsmith.measures.keys import GRAM_BASE, gram_keys, text_key, text_keys
 
-__all__ = ["GRAM_BASE", "Found", "Table", "gram_keys", "look_up", "make_table", "text_key", "text_keys", "use_numba"]
+__all__ = ["Found", "Table", "look_up", "make_table", "use_numba"]
 
 _U8 = NDArray[np.uint8]
 _U64 = NDArray[np.uint64]
 _I64 = NDArray[np.int64]
 
-GRAM_BASE = np.uint64(0xD6E8FEB86659FD93)
-_TEXT_BASE = np.uint64(0xA0761D6478BD642F)
 _FILTER_BITS_PER_KEY = 8  # rounded up to a power of two words: 8 to 16
 _FILTER_SHIFT = np.uint64(18)
 # Below this, loading the compiled code takes longer than it saves.
@@ -92,27 +90,6 @@ def _filter_bits(keys: Any) -> Any:
     """Which bits of a word of the filter a key has; of one key or of an array."""
     one, six, last = np.uint64(1), np.uint64(6), np.uint64(63)
     return one << (keys & last) | one << (keys >> six & last) | one << (keys >> (six + six) & last)
-
-
-def gram_keys(words: Words, ngram: int) -> tuple[_U64, _I64]:
-    """The keys of all n-grams of each text, and the number of the first word of each, counted over all texts."""
-    count = max(0, len(words.hashes) - ngram + 1)
-    keys = np.zeros(count, dtype=np.uint64)
-    for place in range(ngram):
-        keys = keys * GRAM_BASE + words.hashes[place : place + count]
-    first = np.flatnonzero(words.texts[:count] == words.texts[ngram - 1 :]) if count else np.zeros(0, dtype=np.int64)
-    return mixed(keys[first]), first
-
-
-def text_keys(hashes: _U64, starts: _I64) -> _U64:
-    """One key for each run of words that begins at one of `starts`; no run is empty."""
-    if not starts.size:
-        return np.zeros(0, dtype=np.uint64)
-    counts = np.diff(np.append(starts, len(hashes)))
-    powers = np.ones(int(counts.max()) + 1, dtype=np.uint64)
-    np.multiply.accumulate(np.full(len(powers) - 1, _TEXT_BASE), out=powers[1:])
-    left = np.repeat(starts + counts, counts) - np.arange(len(hashes)) - 1  # words to come in the run
-    return mixed(np.add.reduceat(hashes * powers[left], starts))
 
 
 def use_numba(size: int) -> bool:
@@ -253,14 +230,6 @@ def _has_parts(data: _U8, at: int, end: int) -> bool:
     for place in range(at, end):
         found |= data[place] == 0x1E
     return found
-
-
-def text_key(hashes: _U64, start: int, stop: int) -> np.uint64:
-    """`text_keys` of one run of words, for numba."""
-    key = np.uint64(0)
-    for word in range(start, stop):
-        key = key * _TEXT_BASE + hashes[word]
-    return mixed_word(key)
 
 
 def _match_parts(data: _U8, count: int, hashes: _U64, begins: _I64, ends: _I64, exact: Table) -> tuple[int, int, int]:

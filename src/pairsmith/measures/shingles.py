@@ -20,7 +20,7 @@ from pairsmith.measures.hashing import (
     read_code,
     read_words,
 )
-from pairsmith.measures.lookup import GRAM_BASE, gram_keys, text_key, text_keys
+from pairsmith.measures.keys import GRAM_BASE, gram_keys, text_key, text_keys
 
 __all__ = ["SHINGLE_WORDS", "SHORT_WORDS", "Sets", "features", "signatures"]
 
