@@ -10,9 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pairsmith.formats.benchmarks import read_benchmark
+from pairsmith.measures.compiled import has_numba
 from pairsmith.measures.contamination import PART_SEPARATOR, ContaminationIndex, build_index, find_all
+from pairsmith.measures.hashing import concatenate, hash_words, joined_words
 from pairsmith.measures.text import words
 
 ITEM = (
@@ -81,7 +85,7 @@ def test_the_span_keeps_the_spelling_of_the_field(index: ContaminationIndex) -> 
 
 def test_coverage_counts_each_word_once() -> None:
     """Against the definition, with a repetitive item and overlapping n-grams."""
-    item = "a b c d e f g h i j k l a b c d e f x y"
+    item = "a b c d e f g h i j k l a b c d e f x y m n o p q r s t u v"  # 30 words: `coverage` alone decides
     for text in ("c d e f g h i j k l a b c d", "a b c d e f g h i j", "e f x y", "l a b c d e f x"):
         hit = build_index([("b", [item])], ngram=4, coverage=0.01).find({"prompt": text})
         expected = coverage(item.split(), text.split(), 4)
@@ -149,6 +153,82 @@ def test_settings_out_of_range(ngram: int, coverage: float) -> None:
         build_index([], ngram=ngram, coverage=coverage)
 
 
+def test_boilerplate_accuses_nobody() -> None:
+    """What many items share weighs little; what one item alone has weighs much."""
+    things = ["moon", "tide", "comet", "magnet", "glacier", "volcano", "enzyme", "neutron", "vaccine", "fossil"]
+    stem = "Which of the following statements about the behaviour of the"
+    items = [f"{stem} {one} near a large {other} is true in general today" for one in things for other in things]
+    index = build_index([("quiz", items)])
+    assert index.find({"prompt": f"{stem} stock exchange in winter would you call wrong?"}) is None
+    hit = index.find({"prompt": items[37].replace("Which", "Hmm, which").replace("today", "")})
+    assert hit is not None
+    assert hit.item == 37
+    alone = build_index([("quiz", items[:1])]).find({"prompt": " ".join(words(items[0])[:11])})
+    assert alone is not None, "the same share of a single item, whose words are all its own"
+    assert index.find({"prompt": " ".join(words(items[0])[:10])}) is None
+
+
+def test_short_items_must_be_there_as_a_whole() -> None:
+    index = build_index([("b", ["Who painted the ceiling of the chapel?"])])
+    assert index.find({"prompt": f"{FILLER} Who painted the ceiling of the chapel? {FILLER}"}) is not None
+    assert index.find({"prompt": "Who painted the ceiling of the hall? Who cleaned the ceiling of the chapel?"}) is None
+    assert index.find({"prompt": "who painted the ceiling of the old chapel"}) is None
+
+
+# --------------------------------------------------------------------------------------- the two ways of reading
+
+
+def test_every_character_is_read_as_in_words() -> None:
+    """Plain or not: what is read of a text is what `words` makes of it, for all of Unicode."""
+    codes = [*range(0x10000), *range(0x10000, 0x110000, 61), *range(0x1F000, 0x1FC00)]
+    texts = [f"a{chr(code)}b {chr(code)}{chr(code)}" for code in codes]
+    plain = hash_words(*concatenate(texts))
+    joined = hash_words(*concatenate([joined_words(text) for text in texts]), joined=True)
+    readable = ~plain.context[joined.texts]
+    assert plain.hashes.tolist() == joined.hashes[readable].tolist()
+    assert plain.texts.tolist() == joined.texts[readable].tolist()
+    assert plain.context[:0x250].sum() < 40, "Latin texts are read plainly"
+    assert not plain.context[0x4E00:0x9FFF].any()
+
+
+PIECES = st.sampled_from(
+    [
+        *ITEM.split()[:14],
+        ITEM,
+        "Predators eat",
+        PART_SEPARATOR,
+        "\u2019s",
+        "e\u0301",
+        "\u0430",
+        "\U0001f600",
+        "今天",
+        "ß",
+        ",\u200b",
+    ]
+)
+
+
+@pytest.mark.skipif(not has_numba(), reason="needs the extra `fast`")
+@given(st.lists(st.one_of(st.text(max_size=6), st.lists(PIECES, max_size=40).map(" ".join)), max_size=8))
+def test_compiled_and_numpy_find_the_same(texts: list[str]) -> None:
+    index = build_index(
+        [("farm", ["Predators eat", ITEM, "今天的天气怎么样我们去公园", f"{ITEM[:60]}{PART_SEPARATOR}{ITEM[60:]}"])],
+        coverage=0.2,
+    )
+    batch = [{"prompt": text} for text in texts]
+    assert find_all(index, batch, compiled=True) == find_all(index, batch, compiled=False)
+
+
+@pytest.mark.skipif(not has_numba(), reason="needs the extra `fast`")
+def test_compiled_and_numpy_find_the_same_in_real_text(shared_data: Path, real_index: ContaminationIndex) -> None:
+    path = shared_data / "derived" / "planted_contamination.jsonl.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        batch = [{"prompt": json.loads(line)["prompt"]} for line in file]
+    hits = find_all(real_index, batch, compiled=True)
+    assert hits == find_all(real_index, batch, compiled=False)
+    assert hits == [real_index.find(fields) for fields in batch], "one by one as all at once"
+
+
 # ------------------------------------------------------------------------------------------------ real benchmarks
 
 
@@ -170,13 +250,13 @@ FLOORS = {
     "html_markdown": 1.0,
     "wrapped": 1.0,
     "sentences_rotated": 1.0,
-    "first_60pct": 1.0,
+    "first_60pct": 0.93,  # "Write a python function to find the cube" accuses nobody
     "options_shuffled": 0.93,
     "identifier_renamed": 0.93,
-    "last_60pct": 0.86,
-    "typos_4pct": 0.63,
+    "last_60pct": 0.9,
+    "typos_4pct": 0.9,
 }
-PARAPHRASES_FOUND = 0.0
+PARAPHRASES_FOUND = 6 / 90
 
 
 def test_recall_of_planted_items_and_false_positives(shared_data: Path, real_index: ContaminationIndex) -> None:
@@ -186,15 +266,16 @@ def test_recall_of_planted_items_and_false_positives(shared_data: Path, real_ind
             found[row["kind"]].append(real_index.find({"prompt": row["prompt"]}) is not None)
     recall = {kind: sum(hits) / len(hits) for kind, hits in found.items()}
     assert {kind: recall[kind] for kind, floor in FLOORS.items() if recall[kind] < floor} == {}
-    assert recall["clean"] == 0.0, "these rows share no 8-gram with a benchmark"
+    # They share no 8-gram with a benchmark; but one holds a whole question of TruthfulQA: "what time is it right now".
+    assert recall["clean"] <= 1 / 2446
     assert recall["rephrased"] == PARAPHRASES_FOUND, "better than documented: update docs/reference and this number"
 
 
 PLANTS: dict[str, tuple[float, Callable[[str, random.Random], str]]] = {
     "in_response": (1.0, lambda text, rng: f"Sure! {FILLER * rng.randrange(3)}{text}\n\n{FILLER}"),
     "homoglyph": (1.0, lambda text, _: "".join({"a": "а", "e": "е", "o": "о"}.get(c, c) for c in text)),
-    "two_words_edited": (0.96, lambda text, rng: replace_words(text, rng, 2)),
-    "half": (0.54, lambda text, _: " ".join(text.split()[: -(-len(text.split()) // 2)])),
+    "two_words_edited": (0.98, lambda text, rng: replace_words(text, rng, 2)),
+    "half": (0.96, lambda text, _: " ".join(text.split()[: -(-len(text.split()) // 2)])),
     "one_word_in_ten_edited": (0.96, lambda text, rng: replace_words(text, rng, len(text.split()) // 10)),
 }
 

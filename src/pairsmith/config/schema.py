@@ -175,10 +175,10 @@ class ValidateConfig(Section):
     """Evaluation files; without any, the `benchmarks/` folder of the project; without that, not evaluated."""
     contaminated: Literal["drop", "flag"] = "drop"
     """`drop` removes pairs that repeat a benchmark item; `flag` keeps and counts them."""
-    ngram: Annotated[int, Field(ge=2, le=50)] = 8
+    ngram: Annotated[int, Field(ge=2, le=50)] = 5
     """Words per n-gram when looking for benchmark items."""
-    coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
-    """A pair is contaminated when more than this share of an item's words lies in shared n-grams."""
+    coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.4
+    """A pair is contaminated when more than this share of an item lies in shared n-grams; shorter items need more."""
     unmeasured: Literal["keep", "drop"] = "keep"
     """What happens to pairs whose gap nobody measured (see `gap_kind`): `drop` leaves them out."""
     min_level: Literal["poor", "marginal", "good", "excellent"] = "marginal"

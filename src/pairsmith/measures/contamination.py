@@ -1,41 +1,42 @@
 """Finding benchmark items in training text: exact matches and word n-gram coverage of the item, exhaustively.
 
 The measure is *coverage of the benchmark item*: the share of its words that lie in word n-grams which the training
-text has too. Containment, not similarity: an item wrapped in a long text still has coverage 1. Tulu 3
-(arXiv:2411.15124) uses the same quantity with n = 8 and the threshold 0.5. Rewording defeats every method
-of this module; translations and paraphrases need embeddings or a judge.
+text has too, each word weighted by how rare those n-grams are among the items. Containment, not similarity: an item
+wrapped in a long text still has coverage 1. The shorter an item, the more of it must be covered; see
+`build_index`. Rewording defeats every method of this module; translations and paraphrases need embeddings or a judge.
 """
 
-import re
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
-from pairsmith.measures.text import words
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["PART_SEPARATOR", "ContaminationIndex", "Hit", "Method", "build_index", "find_all"]
+from pairsmith.measures.benchmark_items import Index, Summary, index_items
+from pairsmith.measures.coverage import Best, best_items
+from pairsmith.measures.hashing import PART_SEPARATOR, concatenate, joined_words
+from pairsmith.measures.lookup import Found, look_up, use_numba
+from pairsmith.measures.passages import passage
+
+__all__ = ["PART_SEPARATOR", "ContaminationIndex", "Hit", "Method", "build_index", "find_all", "find_in_buffer"]
 
 Method = Literal["exact", "contained", "ngram"]
 
-PART_SEPARATOR = "\x1e"
-"""Stands between the turns of one text. Each turn is compared as a text of its own, too."""
-
-# Shorter parts ("Take a moment to evaluate your own response.") are too common to accuse a text that contains them.
-MIN_PART_WORDS = 12
 _SPAN_CHARACTERS = 400
 _RANK: dict[Method, int] = {"ngram": 0, "contained": 1, "exact": 2}
-
-_DOCSTRING = re.compile(r"def .*?(\"{3}|'{3})(?P<prose>.*?)(?:\1|>>>|\bExamples?\b|$)", re.DOTALL)
+# Texts read at a time: enough to keep the processor busy, little enough to stay in its caches and in memory.
+_BATCH_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One benchmark item found in one field.
 
-    `item` counts from 0 within its benchmark. `score` in (0, 1] is the share of the item's words (or of the words of
-    the turn or docstring that was found) covered by shared n-grams; 1 for `exact` and `contained`. `span` is the
-    longest matching passage as it stands in the field, at most 400 characters of it.
+    `item` counts from 0 within its benchmark. `score` in (0, 1] is the share of the item (or of the turn or docstring
+    of it that was found) covered by shared n-grams, by weight; 1 for `exact` and `contained`. `span` is the longest
+    matching passage as it stands in the field, at most 400 characters of it.
     """
 
     benchmark: str
@@ -47,116 +48,41 @@ class Hit:
     span: str
 
 
-@dataclass(slots=True)
-class _Summary:
-    """What one benchmark brought into the index."""
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """The best item of one text: its number in the index, and the bytes of the passage in what was read."""
 
-    name: str
-    items: int = 0
-    short_items: int = 0
-    empty_items: int = 0
-    repeated_items: int = 0
+    number: int
+    method: Method
+    score: float
+    begin: int
+    end: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ContaminationIndex:
-    """Benchmark items by normalised text and by word n-gram; made by `build_index`, picklable, never changed after."""
+    """Benchmark items by normalised text and by word n-gram; made by `build_index`, picklable."""
 
     ngram: int
     coverage: float
-    _summaries: list[_Summary] = field(default_factory=list)
-    _texts: list[Sequence[str]] = field(default_factory=list)
-    _vocabulary: dict[str, int] = field(default_factory=dict)
-    _exact: dict[str, int] = field(default_factory=dict)
-    _where: list[tuple[int, int]] = field(default_factory=list)
-    _needles: "list[array[int]]" = field(default_factory=list)
-    # hash of an n-gram -> its number; the places where gram g stands are _places[_starts[g]:_starts[g + 1]]
-    _grams: dict[int, int] = field(default_factory=dict)
-    _starts: "array[int]" = field(default_factory=lambda: array("q"))
-    _places: "array[int]" = field(default_factory=lambda: array("q"))
+    _summaries: tuple[Summary, ...]
+    _texts: tuple[Sequence[str], ...]
+    _index: Index
 
     def find(self, fields: Mapping[str, str]) -> Hit | None:
         """The best hit over `fields` (name -> text, turns separated by `PART_SEPARATOR`), or None.
 
         Best is the highest score, then exact before contained before n-gram, then the earlier field and item.
         """
-        best: Hit | None = None
-        for name, text in fields.items():
-            hit = self._find_in(name, text)
-            if hit and (best is None or (hit.score, _RANK[hit.method]) > (best.score, _RANK[best.method])):
-                best = hit
-        return best
+        return find_all(self, [fields])[0]
 
     def summary(self) -> list[dict[str, Any]]:
         """Per benchmark: name, items, short_items (under `ngram` words: exact only), empty_items, repeated_items."""
-        return [
-            {
-                "name": each.name,
-                "items": each.items,
-                "short_items": each.short_items,
-                "empty_items": each.empty_items,
-                "repeated_items": each.repeated_items,
-            }
-            for each in self._summaries
-        ]
-
-    def _find_in(self, name: str, text: str) -> Hit | None:
-        tokens = words(text)
-        parts = text.split(PART_SEPARATOR) if PART_SEPARATOR in text else ()
-        for key, whole in ((" ".join(tokens), text), *((" ".join(words(part)), part) for part in parts)):
-            if key and (needle := self._exact.get(key)) is not None:
-                return self._hit(needle, name, "exact", 1.0, whole.strip())
-        ids = list(map(self._vocabulary.get, tokens))  # None for words of no benchmark: such n-grams match nothing
-        keys = list(map(hash, zip(*(ids[start:] for start in range(self.ngram)), strict=False)))
-        if self._grams.keys().isdisjoint(keys):
-            return None
-        return self._best_coverage(name, text, tokens, ids, keys)
-
-    def _best_coverage(
-        self, name: str, text: str, tokens: list[str], ids: list[int | None], keys: list[int]
-    ) -> Hit | None:
-        """The item with the highest coverage, if that is above the threshold."""
-        found: dict[int, list[tuple[int, int]]] = {}  # needle -> (place in the needle, place in the field)
-        for at, key in enumerate(keys):
-            gram = self._grams.get(key)
-            if gram is not None:
-                for place in self._places[self._starts[gram] : self._starts[gram + 1]]:
-                    found.setdefault(place >> 32, []).append((place & 0xFFFFFFFF, at))
-        best: tuple[float, int, int] | None = None  # score, rank of the method, minus the number of the needle
-        for needle, matches in found.items():
-            score = self._covered(matches) / len(self._needles[needle])
-            if score <= self.coverage:
-                continue
-            rank = _RANK["contained" if score == 1.0 and self._is_contained(needle, matches, ids) else "ngram"]
-            best = max(best, (score, rank, -needle)) if best else (score, rank, -needle)
-        if best is None:
-            return None
-        needle = -best[2]
-        start, end = _longest_run(found[needle], self.ngram)
-        span = _original(text, tokens, start, end)
-        return self._hit(needle, name, "contained" if best[1] == _RANK["contained"] else "ngram", best[0], span)
-
-    def _covered(self, matches: list[tuple[int, int]]) -> int:
-        """How many words of the needle lie in the n-grams that start at the matched places."""
-        covered = end = 0
-        for start in sorted({place for place, _ in matches}):
-            covered += start + self.ngram - max(start, end)
-            end = start + self.ngram
-        return covered
-
-    def _is_contained(self, needle: int, matches: list[tuple[int, int]], ids: list[int | None]) -> bool:
-        """Whether the words of the needle stand in the field one after the other."""
-        wanted = list(self._needles[needle])
-        return any(ids[at : at + len(wanted)] == wanted for place, at in matches if place == 0)
-
-    def _hit(self, needle: int, name: str, method: Method, score: float, span: str) -> Hit:
-        benchmark, item = self._where[needle]
-        text = self._texts[benchmark][item].replace(PART_SEPARATOR, "\n\n")
-        return Hit(self._summaries[benchmark].name, item, text, name, method, score, span[:_SPAN_CHARACTERS])
+        return [each.to_dict() for each in self._summaries]
 
 
 def build_index(
-    benchmarks: Sequence[tuple[str, Sequence[str]]], *, ngram: int = 8, coverage: float = 0.5
+    benchmarks: Sequence[tuple[str, Sequence[str]]], *, ngram: int = 5, coverage: float = 0.4
 ) -> ContaminationIndex:
     """Index the items of `benchmarks` (name, items).
 
@@ -166,99 +92,121 @@ def build_index(
     Args:
         benchmarks: names and items; an item that repeats an earlier one is counted and skipped.
         ngram: words per n-gram, at least 2. Items with fewer words are compared as whole texts only.
-        coverage: an item is found when more than this share of its words is covered, in (0, 1].
+        coverage: an item of 30 words or more is found when more than this share of it is covered, in (0, 1]. One of
+            12 words or fewer must be there as a whole, one word after the other; between, the share falls steadily.
 
     Raises:
         ValueError: if `ngram` or `coverage` is out of range.
     """
     if ngram < 2 or not 0 < coverage <= 1:
         raise ValueError(f"ngram must be at least 2 and coverage in (0, 1], not {ngram} and {coverage}")
-    index = ContaminationIndex(ngram, min(coverage, 1 - 1e-9))
-    for number, (name, items) in enumerate(benchmarks):
-        index._summaries.append(_Summary(name, len(items)))
-        index._texts.append(items)
-        for item, text in enumerate(items):
-            _add_item(index, (number, item), text)
-    _collect_grams(index)
-    return index
+    summaries, index = index_items(benchmarks, ngram, coverage)
+    return ContaminationIndex(ngram, coverage, summaries, tuple(items for _, items in benchmarks), index)
 
 
-def find_all(index: ContaminationIndex, batch: Sequence[Mapping[str, str]]) -> list[Hit | None]:
-    """`index.find` for each of `batch`: a function of this module, so that other processes can run it."""
-    return [index.find(fields) for fields in batch]
+def find_all(
+    index: ContaminationIndex, batch: Sequence[Mapping[str, str]], *, compiled: bool | None = None
+) -> list[Hit | None]:
+    """`index.find` for each of `batch`; a function of this module, so that other processes can run it.
 
-
-def _add_item(index: ContaminationIndex, where: tuple[int, int], text: str) -> None:
-    summary = index._summaries[where[0]]
-    tokens = words(text)
-    if not tokens:
-        summary.empty_items += 1
-        return
-    if len(tokens) < index.ngram:
-        summary.short_items += 1
-    if not _add_needle(index, where, tokens):
-        summary.repeated_items += 1
-        return
-    for part in _parts(text, index.ngram):
-        _add_needle(index, where, part)
-
-
-def _add_needle(index: ContaminationIndex, where: tuple[int, int], tokens: list[str]) -> bool:
-    key = " ".join(tokens)
-    if key in index._exact:
-        return False
-    index._exact[key] = len(index._where)
-    index._where.append(where)
-    vocabulary = index._vocabulary
-    index._needles.append(array("q", [vocabulary.setdefault(word, len(vocabulary)) for word in tokens]))
-    return True
-
-
-def _parts(text: str, ngram: int) -> Iterator[list[str]]:
-    """The passages of an item that are looked for by themselves."""
-    turns = [words(turn) for turn in text.split(PART_SEPARATOR)] if PART_SEPARATOR in text else []
-    for place, turn in enumerate(turns):
-        if len(turn) >= (ngram if place == 0 else MIN_PART_WORDS):
-            yield turn
-    docstring = _DOCSTRING.search(text)
-    if docstring and len(prose := words(docstring["prose"])) >= MIN_PART_WORDS:
-        yield prose
-
-
-def _collect_grams(index: ContaminationIndex) -> None:
-    """Fill the posting lists: where each n-gram of each needle stands."""
-    places: dict[int, list[int]] = {}
-    for needle, ids in enumerate(index._needles):
-        grams = zip(*(ids[start:] for start in range(index.ngram)), strict=False)
-        for place, key in enumerate(map(hash, grams)):  # hashes of tuples of integers are the same in every process
-            places.setdefault(key, []).append(needle << 32 | place)
-    for gram, (key, where) in enumerate(places.items()):
-        index._grams[key] = gram
-        index._starts.append(len(index._places))
-        index._places.extend(where)
-    index._starts.append(len(index._places))
-
-
-def _longest_run(matches: list[tuple[int, int]], ngram: int) -> tuple[int, int]:
-    """Start and end, in words of the field, of the longest unbroken run of matching n-grams."""
-    best = run = (-1, -1)
-    for at in sorted({at for _, at in matches}):
-        run = (run[0], at + ngram) if at <= run[1] else (at, at + ngram)
-        best = max(best, run, key=lambda each: each[1] - each[0])
+    Args:
+        index: what to look for.
+        batch: fields (name -> text) of each record.
+        compiled: whether by numba; by default where it is installed and there is enough text. The hits are the same.
+    """
+    names = [(number, name) for number, fields in enumerate(batch) for name in fields]
+    texts = [text for fields in batch for text in fields.values()]
+    if compiled is None:
+        compiled = use_numba(sum(map(len, texts)))
+    best: list[Hit | None] = [None] * len(batch)
+    start = 0
+    while start < len(texts):
+        stop, size = start + 1, len(texts[start])
+        while stop < len(texts) and size + len(texts[stop]) <= _BATCH_BYTES:
+            size += len(texts[stop])
+            stop += 1
+        for place, hit in _hits(index, *concatenate(texts[start:stop]), compiled).items():
+            record, name = names[start + place]
+            best[record] = _better(best[record], hit, name)
+        start = stop
     return best
 
 
-def _original(text: str, tokens: list[str], start: int, end: int) -> str:
-    """The passage of `text` that holds words `start` to `end`, in its own spelling where it can be traced back."""
-    pieces = [(match.start(), match.end(), len(words(match.group()))) for match in re.finditer(r"\S+", text)]
-    if sum(count for _, _, count in pieces) != len(tokens):
-        return " ".join(tokens[start:end])
-    seen, first, last = 0, 0, len(text)
-    for left, right, count in pieces:
-        if seen <= start:
-            first = left
-        seen += count
-        if seen >= end:
-            last = right
-            break
-    return text[first:last]
+def _better(old: Hit | None, new: Hit, field: str) -> Hit:
+    if old and (old.score, _RANK[old.method]) >= (new.score, _RANK[new.method]):
+        return old
+    return Hit(new.benchmark, new.item, new.text, field, new.method, new.score, new.span)
+
+
+def find_in_buffer(
+    index: ContaminationIndex, data: NDArray[np.uint8], offsets: NDArray[np.int64], *, compiled: bool | None = None
+) -> dict[int, Hit]:
+    """The best hit of each text that has one: of the texts data[offsets[i]:offsets[i + 1]], by their number.
+
+    Args:
+        index: what to look for.
+        data: UTF-8, as it lies in the values buffer of an Arrow column of strings; it is not copied.
+        offsets: one more than texts; the offsets buffer of such a column.
+        compiled: as in `find_all`.
+    """
+    compiled = use_numba(len(data)) if compiled is None else compiled
+    hits: dict[int, Hit] = {}
+    bounds = [0, *np.flatnonzero(np.diff(offsets[:-1] // _BATCH_BYTES)) + 1, len(offsets) - 1]
+    for start, stop in pairwise(bounds):
+        if start < stop:
+            part = _hits(index, data, offsets[start : stop + 1].astype(np.int64), compiled)
+            hits.update({start + place: hit for place, hit in part.items()})
+    return hits
+
+
+def _hits(
+    index: ContaminationIndex, data: NDArray[np.uint8], offsets: NDArray[np.int64], compiled: bool
+) -> dict[int, Hit]:
+    """`find_in_buffer`, all at once; the field of the hits is left open."""
+
+    def text_of(place: int) -> str:
+        return data[offsets[place] : offsets[place + 1]].tobytes().decode("utf-8", "surrogatepass")
+
+    # The texts need not begin where the buffer does; what reads it looks at no more than it must.
+    data, offsets = data[offsets[0] : offsets[-1]], offsets - offsets[0]
+    found, matches = _matches(index, data, offsets, compiled, joined=False)
+    hits = {place: _hit(index, match, text_of(place), None) for place, match in matches.items()}
+    unread = np.flatnonzero(found.context).tolist()
+    if unread:
+        joined = [joined_words(text_of(place)) for place in unread]
+        _, more = _matches(index, *concatenate(joined), compiled, joined=True)
+        hits.update({unread[at]: _hit(index, match, text_of(unread[at]), joined[at]) for at, match in more.items()})
+    return hits
+
+
+def _matches(
+    index: ContaminationIndex, data: NDArray[np.uint8], offsets: NDArray[np.int64], compiled: bool, *, joined: bool
+) -> tuple[Found, dict[int, _Match]]:
+    """The best match of each text that has one; positions count from the first byte of the text."""
+    known = index._index
+    found = look_up(data, offsets, index.ngram, known.grams, known.exact, joined=joined, compiled=compiled)
+    best = best_items(found, known.items, compiled=compiled)
+    matches = {}
+    for place in np.flatnonzero((best.item >= 0) | (found.exact >= 0)).tolist():
+        matches[place] = _match(index, found, best, place, int(offsets[place]))
+    return found, matches
+
+
+def _match(index: ContaminationIndex, found: Found, best: Best, place: int, offset: int) -> _Match:
+    if found.exact[place] >= 0:
+        number = int(index._index.exact_items[found.exact[place]])
+        begin, end = int(found.exact_begins[place]) - offset, int(found.exact_ends[place]) - offset
+        return _Match(number, "exact", 1.0, begin, end)
+    method: Method = "contained" if best.contained[place] else "ngram"
+    score = int(best.covered[place]) / int(best.total[place])
+    begin, end = int(best.begins[place]) - offset, int(best.ends[place]) - offset
+    return _Match(int(best.item[place]), method, score, begin, end)
+
+
+def _hit(index: ContaminationIndex, match: _Match, text: str, joined: str | None) -> Hit:
+    benchmark, item = index._index.where[match.number]
+    source = index._texts[benchmark][item].replace(PART_SEPARATOR, "\n\n")
+    span = passage(text, joined, match.begin, match.end, whole_part=match.method == "exact")
+    return Hit(
+        index._summaries[benchmark].name, int(item), source, "", match.method, match.score, span[:_SPAN_CHARACTERS]
+    )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pairsmith.measures.text import words
 
-__all__ = ["NearDuplicates", "bands_for", "cross_pairs", "similarity"]
+__all__ = ["MULTIPLIERS", "OFFSETS", "NearDuplicates", "bands_for", "cross_pairs", "similarity"]
 
 SHINGLE_WORDS = 3
 SHORT_WORDS = 12
@@ -29,8 +29,8 @@ _RECALL_AT_THRESHOLD = 0.999
 _Features = NDArray[np.uint64]
 _EMPTY: _Features = np.empty(0, dtype=np.uint64)
 _RANDOM = np.frombuffer(hashlib.shake_256(b"pairsmith minhash").digest(16 * _PERMUTATIONS), dtype="<u8")
-_MULTIPLIERS, _OFFSETS = _RANDOM.astype(np.uint64).reshape(2, _PERMUTATIONS, 1)
-_MULTIPLIERS |= np.uint64(1)  # odd: multiplication modulo 2**64 stays a permutation
+MULTIPLIERS, OFFSETS = _RANDOM.astype(np.uint64).reshape(2, _PERMUTATIONS, 1)
+MULTIPLIERS |= np.uint64(1)  # odd: multiplication modulo 2**64 stays a permutation
 _MIXERS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
 
 
@@ -193,7 +193,7 @@ def _scrambled(hashes: _Features) -> _Features:
 
 def _signature(features: _Features) -> NDArray[np.uint32]:
     """MinHash: for each permutation the smallest value over the features."""
-    values = (features[None, :] * _MULTIPLIERS + _OFFSETS) >> np.uint64(32)
+    values = (features[None, :] * MULTIPLIERS + OFFSETS) >> np.uint64(32)
     smallest: NDArray[np.uint32] = values.min(axis=1).astype(np.uint32)
     return smallest
 

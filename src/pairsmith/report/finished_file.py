@@ -14,7 +14,7 @@ from pairsmith.formats.finished import FinishedPair, read_finished
 from pairsmith.formats.rows import BadRow
 from pairsmith.formats.signals import Signal
 from pairsmith.ids import content_id
-from pairsmith.measures.contamination import PART_SEPARATOR, build_index
+from pairsmith.measures.contamination import PART_SEPARATOR, build_index, find_all
 from pairsmith.measures.intervals import figure, share_figure
 from pairsmith.measures.preference import gap_summary, label_accuracy, quality_score, rating_gap, strength_gap
 
@@ -25,6 +25,7 @@ MIN_COVERAGE = 0.95
 
 _SEED = 0
 _SPIKE_SHARE = 0.3
+_PAIRS_AT_A_TIME = 10_000
 _IDENTICAL = ("identical_answers", "equal_after_normalising")
 _EXAMPLES = 20
 _NO_GAP = (
@@ -216,11 +217,9 @@ def _decontaminate(
         raise InputError(f"{empty[0]}: no item could be read from this benchmark file")
     index = build_index([(each.name, each.items) for each in loaded])
     hits: Counter[str] = Counter()
-    for pair in pairs:
-        sides = zip(("prompt", "chosen", "rejected"), _sides(pair), strict=True)
-        hit = index.find({name: PART_SEPARATOR.join(turn.content for turn in turns) for name, turns in sides})
-        if hit is not None:
-            hits[hit.benchmark] += 1
+    for start in range(0, len(pairs), _PAIRS_AT_A_TIME):
+        found = find_all(index, [_fields(pair) for pair in pairs[start : start + _PAIRS_AT_A_TIME]])
+        hits.update(hit.benchmark for hit in found if hit is not None)
     with path.open("rb") as opened:
         own = hashlib.file_digest(opened, "sha256").hexdigest()
     sources = [
@@ -228,3 +227,8 @@ def _decontaminate(
         for summary, each in zip(index.summary(), loaded, strict=True)
     ]
     return share_figure(len(pairs) - hits.total(), len(pairs), "there are no pairs"), sources
+
+
+def _fields(pair: FinishedPair) -> dict[str, str]:
+    sides = zip(("prompt", "chosen", "rejected"), _sides(pair), strict=True)
+    return {name: PART_SEPARATOR.join(turn.content for turn in turns) for name, turns in sides}

@@ -14,7 +14,7 @@ from typing import Any
 from pairsmith.config import ValidateConfig
 from pairsmith.engine import map_batches
 from pairsmith.measures.artefacts import text_warnings
-from pairsmith.measures.contamination import PART_SEPARATOR, ContaminationIndex, Hit, build_index
+from pairsmith.measures.contamination import PART_SEPARATOR, ContaminationIndex, Hit, build_index, find_all
 from pairsmith.measures.contradictions import cycles, reversals
 from pairsmith.measures.preference import quality_level
 from pairsmith.measures.text import squash, words
@@ -177,12 +177,14 @@ def _examine_all(index: ContaminationIndex | None, pairs: Sequence[PreferencePai
 
 def _examine(index: ContaminationIndex | None, batch: Sequence[tuple[str, str, str]]) -> list[Examined]:
     """All that needs the whole text of a pair; runs in other processes for large sets."""
+    fields = ({"prompt": prompt, "chosen": chosen, "rejected": rejected} for prompt, chosen, rejected in batch)
+    hits = find_all(index, list(fields)) if index else [None] * len(batch)
     return [
         Examined(
-            hit=index.find({"prompt": prompt, "chosen": chosen, "rejected": rejected}) if index else None,
+            hit=hit,
             warnings=tuple(text_warnings(prompt, chosen, rejected)),
             chosen_words=len(words(chosen)),
             rejected_words=len(words(rejected)),
         )
-        for prompt, chosen, rejected in batch
+        for hit, (prompt, chosen, rejected) in zip(hits, batch, strict=True)
     ]
