@@ -134,6 +134,7 @@ def test_adding_prompts_does_only_the_new_work_and_moves_no_row(new_project):
         assert (generated["new"], generated["present"]) == (10 * SAMPLES, 20 * SAMPLES)
         assert max(server.calls.values()) == 1
         assert calls < set(server.calls)
+        assert project.latest("metrics.json")["funnel"][0]["count"] == 30  # not 20 + 30: the file was read again
         after = {row["pair_id"]: row["part"] for row in project.rows("preference_pairs.jsonl")}
         assert before.items() <= after.items()
 

@@ -126,7 +126,7 @@ def _files(derived: Derived, facts: Facts) -> dict[str, bytes]:
     gate = gate_document(derived.gate)
     rejected = [
         {"stage": "collect", "id": each.id, "reason": each.reason, "evidence": _rejection(each)}
-        for each in facts.rejected
+        for each in facts.last_rejected
     ]
     comparison_of = {pair.id: pair.comparison_id for pair in derived.pairs}
     dropped = [{**asdict(each), "comparison_id": comparison_of.get(each.id, each.id)} for each in derived.dropped]

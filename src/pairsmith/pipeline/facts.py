@@ -39,6 +39,17 @@ class Facts:
     intakes: tuple[Intake, ...]
     rejected: tuple[Rejected, ...]
 
+    @property
+    def last_intakes(self) -> tuple[Intake, ...]:
+        """The last reading of each source: a file that grew was read again from its beginning."""
+        return tuple({intake.source: intake for intake in self.intakes}.values())
+
+    @property
+    def last_rejected(self) -> tuple[Rejected, ...]:
+        """The rows refused in those readings."""
+        last = {(intake.source, intake.sha256) for intake in self.last_intakes}
+        return tuple(each for each in self.rejected if (each.source, each.sha256) in last)
+
 
 def read_facts(ledger: Ledger, as_of: int | None = None) -> Facts:
     """The facts up to `as_of`, by default all there are now.

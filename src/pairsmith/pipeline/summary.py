@@ -43,7 +43,9 @@ def summarise(
     """The content of `metrics.json`: plain JSON values, the same for the same facts in any order."""
     shown = ("name", "seed", "ledger_position", "code_version", "config_sha256")
     funnel = [
-        _step("rows read", sum(each.rows for each in facts.intakes), (each.reason for each in facts.rejected)),
+        _step(
+            "rows read", sum(each.rows for each in facts.last_intakes), (each.reason for each in facts.last_rejected)
+        ),
         _step("prompts", len(facts.prompts)),
         _step("candidates", len(facts.candidates), ("failed" for each in facts.candidates.values() if each.error)),
         _step("comparisons", len(facts.comparisons), _reasons(resolved.dropped)),
@@ -75,7 +77,7 @@ def summarise(
                     "blank": each.blank,
                     "warnings": dict(sorted(each.warnings.items())),
                 }
-                for each in facts.intakes
+                for each in facts.last_intakes
             ),
             key=lambda each: (each["name"], each["sha256"]),
         ),

@@ -275,6 +275,7 @@ class Rejected:
 
     id: str
     source: str
+    sha256: str
     line: int
     field: str
     reason: str
@@ -283,7 +284,8 @@ class Rejected:
     @classmethod
     def of(cls, source: str, sha256: str, line: int, field: str, reason: str, detail: str) -> Self:
         """A rejected row with the id that file and line give it."""
-        return cls(content_id("rej", [source, sha256, line, field, reason]), source, line, field, reason, detail)
+        key = [source, sha256, line, field, reason]
+        return cls(content_id("rej", key), source, sha256, line, field, reason, detail)
 
 
 Fact = Prompt | Candidate | Comparison | Score | Annotation | Ruling | Intake | Rejected
