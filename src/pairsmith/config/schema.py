@@ -5,13 +5,17 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from pairsmith.config.resolve import ConflictsConfig, ResolveConfig, SelectConfig
+from pairsmith.config.section import Section, Share
 
 __all__ = [
     "AnnotateConfig",
     "AnnotatorConfig",
     "CollectConfig",
     "Config",
+    "ConflictsConfig",
     "ExportConfig",
     "GateConfig",
     "GenerateConfig",
@@ -19,22 +23,16 @@ __all__ = [
     "ResolveConfig",
     "RuntimeConfig",
     "Section",
+    "SelectConfig",
     "SourceConfig",
     "SplitConfig",
     "ValidateConfig",
 ]
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 SourceFormat = Literal["auto", "prompts", "text", "chat", "preference", "hh", "arena", "pandalm", "ukp", "votes"]
 Criterion = Literal["helpfulness", "harmlessness", "honesty"]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class SourceConfig(Section):
@@ -139,19 +137,6 @@ class AnnotateConfig(Section):
     """How many of the annotators vote on each comparison, drawn by seed; 0: all of them."""
 
 
-class ResolveConfig(Section):
-    """Stage 4: from many votes to one winner, or a reason why there is none."""
-
-    method: Literal["majority"] = "majority"
-    """How votes become a winner."""
-    min_agreement: Share = 0.6
-    """Pairs whose winner has a smaller share of all votes (ties and unsure counted) are dropped."""
-    min_votes: Annotated[int, Field(ge=1)] = 1
-    """Pairs with fewer votes are dropped."""
-    diverged: Literal["prefix", "drop"] = "prefix"
-    """Sides with different earlier turns: `prefix` makes everything after the shared turns the completion."""
-
-
 class ValidateConfig(Section):
     """Stage 5: what a pair must satisfy, and the files it must not repeat."""
 
@@ -167,6 +152,8 @@ class ValidateConfig(Section):
     """What happens to pairs whose gap nobody measured (see `gap_kind`): `drop` leaves them out."""
     min_level: Literal["poor", "marginal", "good", "excellent"] = "marginal"
     """Pairs of a lower level of the quality matrix are dropped; levels that could not be measured are kept."""
+    poor: Literal["drop", "queue"] = "drop"
+    """Pairs dropped for their level: `queue` also lists them in `queue.jsonl` for another round of annotation."""
 
 
 class SplitConfig(Section):
