@@ -40,6 +40,7 @@ _REASON_OF = {kind: f"conflict_{kind}" for kind in ("both_ways", "cycle", "contr
 _RULED_WEIGHT = 1000.0
 _LEAST_WEIGHT = 0.5  # a verdict without a lead in votes: a model's, or one against the votes
 _SHOWN = 20
+_SAME_RESPONSE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,26 @@ def _detect(
     kind: str, resolutions: Sequence[Resolution], cases: Mapping[str, Case], names: "_Names"
 ) -> list[Conflict]:
     if kind == "contradictory":
-        return contradictory_examples([_example(each, cases[each.comparison_id]) for each in resolutions])
+        return _contradictory([_example(each, cases[each.comparison_id]) for each in resolutions])
     preferences = [names.preference(each) for each in resolutions]
     different = [each for each in preferences if each.winner != each.loser]
     return both_ways(different) if kind == "both_ways" else preference_cycles(different)
+
+
+def _contradictory(examples: Sequence[Example]) -> list[Conflict]:
+    """Contradictions across prompts; within one prompt only where the responses are near-identical too.
+
+    Different models often answer one prompt in similar words, and one of two similar answers may well be the better.
+    """
+    of_id = {each.id: each for each in examples}
+    found = []
+    for conflict in contradictory_examples(examples):
+        members = [of_id[name] for name in conflict.subjects]
+        if len({each.prompt for each in members}) > 1:
+            found.append(conflict)
+        else:
+            found += contradictory_examples(members, response_threshold=_SAME_RESPONSE)
+    return found
 
 
 def _ruled(rule: str, conflict: Conflict) -> tuple[tuple[str, ...], str, str]:
