@@ -121,6 +121,9 @@ def _derive(settings: Settings, stage: str) -> None:
         dropped[each.reason] = dropped.get(each.reason, 0) + 1
     output.document({"stage": stage, "kept": len(outcome.kept), "dropped": dropped, "queued": len(outcome.queued), **outcome.metrics})
     output.line(f"{stage:<9} {len(outcome.kept):,} kept, {len(outcome.dropped):,} dropped")
+    if "consensus" in outcome.metrics:
+        consensus = outcome.metrics["consensus"]
+        output.line(f"          by {consensus['method']} ({consensus['why']})", style="dim")
     for reason, count in sorted(dropped.items(), key=lambda item: (-item[1], item[0])):
         output.line(f"          {count:,} {reason}: {derived.metrics['reason_texts'].get(reason, '')}", style="dim")
     if outcome.queued:

@@ -20,7 +20,8 @@ _MIN_SHARE = 1e-9
 def queue_for_votes(cfg: ResolveConfig, cases: Mapping[str, Case], dropped: Sequence[Dropped]) -> list[Queued]:
     """Those of the dropped comparisons that further votes can make a pair within `resolve.max_votes`.
 
-    Comparisons whose rulings disagree wait for one of them to be withdrawn.
+    Beyond that a ruling decides where votes are even or a model is not sure enough; what is merely contested (too small
+    an agreement) is given up. Comparisons whose rulings disagree wait for one of them to be withdrawn.
     """
     found: list[Queued] = []
     undecided = [each for each in dropped if each.reason in _BY_COUNTING]
@@ -36,13 +37,14 @@ def queue_for_votes(cfg: ResolveConfig, cases: Mapping[str, Case], dropped: Sequ
         max_votes=max(cfg.max_votes, cfg.min_votes),
     )
     for drop, votes in zip(undecided, needed.tolist(), strict=True):
-        # A model or weights may leave open what counting would decide; then one more vote is the next step.
-        if votes > 0 or (votes == 0 and drop.reason == "no_majority"):
-            found.append(_queued(cases[drop.id], drop.reason, "vote", max(votes, 1)))
+        if votes > 0:
+            found.append(_queued(cases[drop.id], drop.reason, "vote", votes))
+        elif drop.reason == "no_majority":  # or a model or weights left open what counting would decide
+            found.append(_queued(cases[drop.id], drop.reason, "ruling", 1))
     for drop in dropped:
         case = cases[drop.id]
-        if drop.reason == "low_confidence" and case.labels().total() < cfg.max_votes:
-            found.append(_queued(case, drop.reason, "vote", 1))
+        if drop.reason == "low_confidence":
+            found.append(_queued(case, drop.reason, "vote" if len(case.votes) < cfg.max_votes else "ruling", 1))
         elif drop.reason == "conflicting_rulings":
             found.append(_queued(case, drop.reason, "ruling", 1))
     return found
