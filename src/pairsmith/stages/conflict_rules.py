@@ -40,7 +40,7 @@ _REASON_OF = {kind: f"conflict_{kind}" for kind in ("both_ways", "cycle", "contr
 _RULED_WEIGHT = 1000.0
 _LEAST_WEIGHT = 0.5  # a verdict without a lead in votes: a model's, or one against the votes
 _SHOWN = 20
-_SAME_RESPONSE = 0.7
+_SAME_RESPONSE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
