@@ -144,11 +144,11 @@ def planted_rows(data: Data) -> Iterator[dict[str, Any]]:
         # a preference against the ranking comes from other samples of the same models with the same texts
         against = each.winner > each.loser
         models = tuple(f"{'again' if against else 'model'}-{name[-1]}" for name in sorted((each.winner, each.loser)))
-        sides = tuple(answers[name] for name in sorted((each.winner, each.loser)))
+        texts_of = tuple(answers[name] for name in sorted((each.winner, each.loser)))
         for voter in range(int(each.weight)):
             label = "b" if against else "a"
             first = rng.choice("ab")
-            yield vote_row(prompts[each.prompt], sides, models, first, label=label, annotator=f"ranker{voter}")  # type: ignore[arg-type]
+            yield vote_row(prompts[each.prompt], texts_of, models, first, label=label, annotator=f"ranker{voter}")  # type: ignore[arg-type]
     for example in data.examples:
         chosen_is_a = rng.random() < 0.5
         pair = (example.chosen, example.rejected) if chosen_is_a else (example.rejected, example.chosen)
@@ -183,7 +183,9 @@ def test_every_planted_conflict_is_found_with_its_evidence(new_project):
 
     metrics = project.latest("metrics.json")
     assert {kind: row["found"] for kind, row in metrics["conflicts"].items()} == dict(found)
-    assert all(row["found"] == row["resolved"] + row["queued"] + row["reported"] for row in metrics["conflicts"].values())
+    assert all(
+        row["found"] == row["resolved"] + row["queued"] + row["reported"] for row in metrics["conflicts"].values()
+    )
     assert metrics["annotation"]["excluded"]["annotators"].keys() >= {"flipped", "first", "lengthy", "constant"}
     assert metrics["pairs"]["contradictory"] == 0  # nothing is left for `validate` to find
     queue = project.rows("queue.jsonl")

@@ -119,7 +119,15 @@ def _derive(settings: Settings, stage: str) -> None:
     dropped: dict[str, int] = {}
     for each in outcome.dropped:
         dropped[each.reason] = dropped.get(each.reason, 0) + 1
-    output.document({"stage": stage, "kept": len(outcome.kept), "dropped": dropped, "queued": len(outcome.queued), **outcome.metrics})
+    output.document(
+        {
+            "stage": stage,
+            "kept": len(outcome.kept),
+            "dropped": dropped,
+            "queued": len(outcome.queued),
+            **outcome.metrics,
+        }
+    )
     output.line(f"{stage:<9} {len(outcome.kept):,} kept, {len(outcome.dropped):,} dropped")
     if "consensus" in outcome.metrics:
         consensus = outcome.metrics["consensus"]

@@ -25,11 +25,11 @@ class ConflictsConfig(Section):
     """Preferences of one prompt in a circle: A over B over C over A."""
     contradictory: Rule = "lighter"
     """Near-identical prompts whose preferences point opposite ways."""
-    groups: dict[str, str] = {}
+    groups: dict[str, str] = Field(default={})
     """Group of annotators by the beginning of their names, as in `{nurse: clinicians, user: patients}`."""
     domains: Literal["report", "split_dataset", "add_context"] = "report"
     """Groups or categories that disagree: only `report`, tag rows with `domain`, or also add a line to the prompt."""
-    context: dict[str, str] = {}
+    context: dict[str, str] = Field(default={})
     """For `add_context`: the line put in front of the prompt, by group or category."""
 
     @model_validator(mode="after")
@@ -42,9 +42,9 @@ class ConflictsConfig(Section):
 class SelectConfig(Section):
     """Which of the resolved pairs of a prompt become rows; the trims are applied in the order of this table."""
 
-    policy: Literal[
-        "all", "best_worst", "adjacent", "all_above_margin", "mu_minus_2sigma", "random_below_chosen"
-    ] = "all"
+    policy: Literal["all", "best_worst", "adjacent", "all_above_margin", "mu_minus_2sigma", "random_below_chosen"] = (
+        "all"
+    )
     """How pairs are picked among those that were compared; see docs/reference/selection.md."""
     margin: Share = 0.15
     """For `all_above_margin`, and what `refill_to` adds to it: smallest difference of the candidates' scores."""

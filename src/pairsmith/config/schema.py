@@ -84,7 +84,7 @@ class ModelConfig(Section):
     """GGUF file for `local`; empty: SmolLM2-135M-Instruct, fetched once."""
     context_tokens: Annotated[int, Field(ge=256)] = 2048
     """Context window of `local`, prompt and answer together."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default={})
     """Settings of your own model class."""
 
 
@@ -120,7 +120,7 @@ class AnnotatorConfig(Section):
     """What a judge is asked to weigh."""
     min_confidence: Annotated[float, Field(ge=0.5, le=1.0)] = 0.6
     """A scorer less sure than this votes `unsure`."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default={})
     """Settings of your own annotator class."""
 
 
@@ -216,7 +216,7 @@ class Config(Section):
     """Name of the dataset."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of everything that is drawn."""
-    models: dict[str, ModelConfig] = {}
+    models: dict[str, ModelConfig] = Field(default={})
     """Models by name."""
     collect: CollectConfig = CollectConfig()
     """Stage 1."""

@@ -162,9 +162,11 @@ def _near_prompts(prompts: Sequence[str], threshold: float) -> list[list[int]]:
     for number, prompt in enumerate(places):
         for other in index.neighbours_then_add(prompt, group_of):
             leader[group_of(other)] = number
-    groups: dict[int, list[int]] = {}
-    for number, members in enumerate(places.values()):
-        groups.setdefault(group_of(number), []).extend(members)
+    # Prompts from one template are near each other, but with another number each is another question: keeping those
+    # apart here spares comparing all their responses.
+    groups: dict[tuple[int, tuple[tuple[str, int], ...]], list[int]] = {}
+    for number, (prompt, members) in enumerate(places.items()):
+        groups.setdefault((group_of(number), tuple(sorted(_marks(prompt).items()))), []).extend(members)
     return [sorted(members) for members in groups.values() if len(members) > 1]
 
 

@@ -56,7 +56,7 @@ def bias_figures(cases: Sequence[Case], gaps: Mapping[str, float], *, seed: int)
     """
     people = _verdicts(cases, "human")
     traits: dict[str, dict[str, bool]] = {}
-    result = {}
+    result: dict[str, Any] = {}
     for name, kind in POPULATIONS.items():
         votes = [vote for case in cases for vote in case.votes if vote.kind == kind]
         if not votes:

@@ -87,7 +87,8 @@ def calibrate(
     figures = {**base, "state": "evaluated", "reason": fit.reason, **calibration_figures(fit)}
     both = combine(fit, evidence, odds)
     figures["pairs_with_probability"] = int(both.evaluated.sum())
-    return Calibrated(both, combine(fit, evidence).probability, np.isfinite(evidence).any(axis=1)), figures
+    scored = np.asarray(np.isfinite(evidence).any(axis=1), dtype=np.bool_)
+    return Calibrated(both, combine(fit, evidence).probability, scored), figures
 
 
 def combined_verdicts(
@@ -168,7 +169,7 @@ def _outcome(votes: Counter[str]) -> float:
 
 
 def _human_odds(people: Sequence[Counter[str]], probabilities: Floats | None, accuracy: float | None) -> Floats:
-    """log P(a) / P(b) by people's votes alone, 0 where there are none."""
+    """Log P(a) / P(b) by people's votes alone, 0 where there are none."""
     lead = np.array([votes["a"] - votes["b"] for votes in people], dtype=np.float64)
     if probabilities is None:
         q = min(max(accuracy or _LIKELY_ACCURACY, 0.5), 1 - _SURE)

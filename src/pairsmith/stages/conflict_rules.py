@@ -80,9 +80,7 @@ def settle_pairs(cfg: ResolveConfig, kept: Sequence[Resolution], cases: Mapping[
     return Settled(tuple(left), tuple(dropped), waiting, tuple(records))
 
 
-def _detect(
-    kind: str, resolutions: Sequence[Resolution], cases: Mapping[str, Case], names: "_Names"
-) -> list[Conflict]:
+def _detect(kind: str, resolutions: Sequence[Resolution], cases: Mapping[str, Case], names: "_Names") -> list[Conflict]:
     if kind == "contradictory":
         return _contradictory([_example(each, cases[each.comparison_id]) for each in resolutions])
     preferences = [names.preference(each) for each in resolutions]

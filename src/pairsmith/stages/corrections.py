@@ -8,7 +8,7 @@ import numpy as np
 
 from pairsmith.config import ResolveConfig
 from pairsmith.measures.debias import length_adjusted, position_weights
-from pairsmith.records import Annotation
+from pairsmith.records import Annotation, Label
 from pairsmith.stages.cases import Case
 from pairsmith.stages.verdicts import Verdict
 
@@ -84,7 +84,7 @@ def corrected_lengths(
     listed, changed = list(found), 0
     for row, by_people, value in zip(rows, people, fitted.probability.tolist(), strict=True):
         if not by_people:
-            label = "a" if value > 1 / 2 else "b"
+            label: Label = "a" if value > 1 / 2 else "b"
             changed += label != found[row].label
             listed[row] = replace(found[row], label=label, probabilities=(value, 1 - value, 0.0))
     figures = {"pairs": len(rows) - sum(people), "changed": changed, "reason": ""}

@@ -27,7 +27,6 @@ from pairsmith.records import (
     Candidate,
     Comparison,
     Dropped,
-    Label,
     Prompt,
     Resolution,
     Resolved,
@@ -142,7 +141,7 @@ def resolve(
         "orphans": len(latest) - sum(len(case.votes) for case in every),
         "excluded": excluded,
     }
-    metrics |= {"selection": selection, "corrections": corrected | settlement.corrections}
+    metrics |= {"selection": selection, "corrections": {**corrected, **settlement.corrections}}
     order = sorted(dropped, key=lambda each: each.id)
     return Resolved(tuple(_with_confidence(chosen, known, settlement)), tuple(order), metrics, queued, conflicts)
 

@@ -83,9 +83,7 @@ def side_leads(cases: Iterable[Case]) -> dict[str, int]:
     return {item: a - b for item, (a, b) in sides.items()}
 
 
-def _accuracy(
-    cases: Sequence[Case], kept: Sequence[Resolution], settlement: Settlement, seed: int
-) -> dict[str, Any]:
+def _accuracy(cases: Sequence[Case], kept: Sequence[Resolution], settlement: Settlement, seed: int) -> dict[str, Any]:
     """Share of right labels, from the strongest evidence there is."""
     winners = {each.comparison_id for each in kept}
     sides = side_counts(plain_votes(vote for case in cases for vote in case.votes))

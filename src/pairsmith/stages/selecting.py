@@ -71,10 +71,7 @@ def _picked(
     elif select.policy == "random_below_chosen":
         options = {"seed": seed}
     base = PICKING[select.policy](**options)
-    if select.policy not in _ONE_PER_PROMPT:
-        found = pick(pools, base)
-    else:
-        found = pick(pools, _among_compared(base, sound))
+    found = pick(pools, _among_compared(base, sound) if select.policy in _ONE_PER_PROMPT else base)
     report = {**found.reports[0], "policy": select.policy, "options": options}
     return Selection(found.picks, (report,))
 

@@ -172,7 +172,7 @@ def _counted(cfg: ResolveConfig, case: Case, weights: Mapping[str, float], by_go
     winner = top[0]
     if winner in ("a", "b") and len(case.votes) > 1 and most / total < cfg.min_agreement - 1e-9:
         return Verdict(None, "low_agreement", "majority")
-    return Verdict(winner, "", "majority")  # type: ignore[arg-type]
+    return Verdict(winner, "", "majority")
 
 
 def _modelled(cfg: ResolveConfig, case: Case, row: int, found: Consensus, counted: Verdict) -> Verdict:
