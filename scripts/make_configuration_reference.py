@@ -13,7 +13,7 @@ TARGET = Path(__file__).resolve().parents[1] / "docs" / "reference" / "configura
 
 HEAD = """# Configuration: every key of pairsmith.yaml
 
-Written by `scripts/make_configuration_reference.py` from the classes in `src/pairsmith/config/schema.py`.
+Written by `scripts/make_configuration_reference.py` from the classes in `src/pairsmith/config/`.
 All sections but `runtime` decide the content of the dataset and are hashed into every build. Unknown keys are errors.
 Any key can be overridden on the command line: `--set gate.min_pairs=400`. An editor gets completion from
 `pairsmith config schema`.
@@ -60,6 +60,7 @@ def _type(field: FieldInfo) -> str:
     for long, short in (
         ("typing.", ""),
         ("pairsmith.config.schema.", ""),
+        ("pairsmith.config.resolve.", ""),
         ("Literal", "one of "),
         ("NoneType", "None"),
     ):

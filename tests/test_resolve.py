@@ -17,9 +17,9 @@ from pairsmith.records import (
     Comparison,
     Label,
     Message,
-    Outcome,
     Prompt,
     Resolution,
+    Resolved,
     Ruling,
 )
 from pairsmith.stages.resolve import RESOLVE_REASONS, resolve
@@ -59,7 +59,7 @@ class World:
         self.annotations.append(vote)
         return vote
 
-    def resolve(self, **settings: Any) -> Outcome[Resolution]:
+    def resolve(self, **settings: Any) -> Resolved:
         return resolve(
             ResolveConfig(**settings),
             list(self.prompts.values()),
@@ -71,7 +71,7 @@ class World:
         )
 
 
-def only(outcome: Outcome[Resolution]) -> Resolution:
+def only(outcome: Resolved) -> Resolution:
     assert not outcome.dropped
     (resolution,) = outcome.kept
     return resolution

@@ -282,6 +282,18 @@ def test_votes_on_pairs_in_the_row() -> None:
     assert (by_id[winner], vote.annotator, vote.seconds) == ("x y", "7", 2.5)
 
 
+def test_votes_say_which_side_was_seen_first() -> None:
+    row = {"prompt": "Q", "response_a": "x y", "response_b": "u v", "annotator": "n", "label": "a"}
+    seen = {shown: good("votes", {**row, "shown_first": shown}) for shown in ("a", "b")}
+    for shown, parsed in seen.items():
+        vote, by_id = parsed.annotations[0], {each.id: each.text for each in parsed.candidates}
+        sides = {"a": by_id[parsed.comparisons[0].a], "b": by_id[parsed.comparisons[0].b]}
+        assert sides[vote.label] == "x y"
+        assert sides[vote.shown_first or ""] == {"a": "x y", "b": "u v"}[shown]
+    assert good("votes", row).annotations[0].shown_first is None
+    assert bad("votes", {**row, "shown_first": "left"}) == ("wrong_type", "shown_first")
+
+
 def test_votes_on_pairs_elsewhere() -> None:
     ours = "cmp_" + "0" * 24
     linked, unlinked = parse(

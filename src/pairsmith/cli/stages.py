@@ -120,10 +120,26 @@ def _derive(settings: Settings, stage: str) -> None:
     dropped: dict[str, int] = {}
     for each in outcome.dropped:
         dropped[each.reason] = dropped.get(each.reason, 0) + 1
-    output.document({"stage": stage, "kept": len(outcome.kept), "dropped": dropped, **outcome.metrics})
+    output.document(
+        {
+            "stage": stage,
+            "kept": len(outcome.kept),
+            "dropped": dropped,
+            "queued": len(outcome.queued),
+            **outcome.metrics,
+        }
+    )
     output.line(f"{stage:<9} {len(outcome.kept):,} kept, {len(outcome.dropped):,} dropped")
+    if "consensus" in outcome.metrics:
+        consensus = outcome.metrics["consensus"]
+        output.line(f"          by {consensus['method']} ({consensus['why']})", style="dim")
     for reason, count in sorted(dropped.items(), key=lambda item: (-item[1], item[0])):
         output.line(f"          {count:,} {reason}: {derived.metrics['reason_texts'].get(reason, '')}", style="dim")
+    if outcome.queued:
+        votes = sum(each.votes_needed for each in outcome.queued if each.needs == "vote")
+        rulings = sum(each.needs == "ruling" for each in outcome.queued)
+        text = f"of the dropped wait for people: {votes:,} votes and {rulings:,} rulings (queue.jsonl of a build)"
+        output.line(f"          {len(outcome.queued):,} {text}")
     output.table("", ("figure", "value", "95 % interval", "n", ""), _figures(outcome.metrics))
 
 

@@ -6,13 +6,17 @@
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from pairsmith.config.resolve import ConflictsConfig, ResolveConfig, SelectConfig
+from pairsmith.config.section import Section, Share
 
 __all__ = [
     "AnnotateConfig",
     "AnnotatorConfig",
     "CollectConfig",
     "Config",
+    "ConflictsConfig",
     "ExportConfig",
     "GateConfig",
     "GenerateConfig",
@@ -20,22 +24,16 @@ __all__ = [
     "ResolveConfig",
     "RuntimeConfig",
     "Section",
+    "SelectConfig",
     "SourceConfig",
     "SplitConfig",
     "ValidateConfig",
 ]
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 SourceFormat = Literal["auto", "prompts", "text", "chat", "preference", "hh", "arena", "pandalm", "ukp", "votes"]
 Criterion = Literal["helpfulness", "harmlessness", "honesty"]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class SourceConfig(Section):
@@ -87,7 +85,7 @@ class ModelConfig(Section):
     """GGUF file for `local`; empty: SmolLM2-135M-Instruct, fetched once."""
     context_tokens: Annotated[int, Field(ge=256)] = 2048
     """Context window of `local`, prompt and answer together."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default={})
     """Settings of your own model class."""
 
     @field_validator("base_url")
@@ -138,7 +136,7 @@ class AnnotatorConfig(Section):
     """What a judge is asked to weigh."""
     min_confidence: Annotated[float, Field(ge=0.5, le=1.0)] = 0.6
     """A scorer less sure than this votes `unsure`."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default={})
     """Settings of your own annotator class."""
 
 
@@ -153,19 +151,6 @@ class AnnotateConfig(Section):
     """At most this many comparisons per prompt."""
     overlap: Annotated[int, Field(ge=0)] = 0
     """How many of the annotators vote on each comparison, drawn by seed; 0: all of them."""
-
-
-class ResolveConfig(Section):
-    """Stage 4: from many votes to one winner, or a reason why there is none."""
-
-    method: Literal["majority"] = "majority"
-    """How votes become a winner."""
-    min_agreement: Share = 0.6
-    """Pairs whose winner has a smaller share of all votes (ties and unsure counted) are dropped."""
-    min_votes: Annotated[int, Field(ge=1)] = 1
-    """Pairs with fewer votes are dropped."""
-    diverged: Literal["prefix", "drop"] = "prefix"
-    """Sides with different earlier turns: `prefix` makes everything after the shared turns the completion."""
 
 
 class ValidateConfig(Section):
@@ -183,6 +168,8 @@ class ValidateConfig(Section):
     """What happens to pairs whose gap nobody measured (see `gap_kind`): `drop` leaves them out."""
     min_level: Literal["poor", "marginal", "good", "excellent"] = "marginal"
     """Pairs of a lower level of the quality matrix are dropped; levels that could not be measured are kept."""
+    poor: Literal["drop", "queue"] = "drop"
+    """Pairs dropped for their level: `queue` also lists them in `queue.jsonl` for another round of annotation."""
 
 
 class SplitConfig(Section):
@@ -245,7 +232,7 @@ class Config(Section):
     """Name of the dataset."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of everything that is drawn."""
-    models: dict[str, ModelConfig] = {}
+    models: dict[str, ModelConfig] = Field(default={})
     """Models by name."""
     collect: CollectConfig = CollectConfig()
     """Stage 1."""

@@ -19,7 +19,7 @@ from pairsmith.formats.fields import (
 from pairsmith.formats.pairing import Ballots, voted_pair
 from pairsmith.formats.rows import BadRow, Parsed, Row, SourceContext
 from pairsmith.ids import content_id
-from pairsmith.records import AnnotatorKind, Candidate, Label, Message
+from pairsmith.records import AnnotatorKind, Candidate, Label, Message, Side, flip
 
 __all__ = ["PAIR_FIELDS", "VOTER_FIELDS", "VOTE_FIELDS", "external_comparison_id", "parse_votes"]
 
@@ -75,6 +75,9 @@ def _vote(row: Row, context: SourceContext, ballots: Ballots) -> Parsed:
             )
             for side in "ab"
         )
+        first_seen = _shown_first(values)
+        if first_seen == "b":
+            first, second, label = second, first, flip(label)
         votes = [(annotator, kind, label)]
         return voted_pair(
             row.line,
@@ -83,13 +86,16 @@ def _vote(row: Row, context: SourceContext, ballots: Ballots) -> Parsed:
             second,
             votes,
             ballots,
+            in_order_shown=first_seen is not None,
             warnings=row_warnings(values),
             **details,
         )
     pair_id = _pair_id(values)
     ours = _OUR_ID.fullmatch(pair_id) is not None
     comparison_id = pair_id if ours else external_comparison_id(pair_id)
-    vote, warnings = ballots.cast(comparison_id, annotator, kind, label, **details)
+    vote, warnings = ballots.cast(
+        comparison_id, annotator, kind, label, shown_first=_shown_first(values) if ours else None, **details
+    )
     if not ours:
         warnings = (*warnings, "unlinked_vote")
     return Parsed(row.line, None, annotations=(vote,), warnings=(*row_warnings(values), *warnings))
@@ -107,6 +113,16 @@ def _pair_id(values: Mapping[str, Any]) -> str:
     if field is not None and isinstance(values[field], int) and not isinstance(values[field], bool):
         return str(values[field])
     return required(values, *PAIR_FIELDS).strip()
+
+
+def _shown_first(values: Mapping[str, Any]) -> Side | None:
+    """The side the annotator saw first, if the row says."""
+    shown = values.get("shown_first")
+    if shown in (None, ""):
+        return None
+    if shown != "a" and shown != "b":
+        raise RowProblem("wrong_type", "shown_first", f"expected a or b, found {str(shown)[:50]!r}")
+    return "a" if shown == "a" else "b"
 
 
 def _seconds(values: Mapping[str, Any]) -> float | None:

@@ -146,12 +146,26 @@ def _distinct_question(one: Example, other: Example) -> bool:
 
 
 def _near_prompts(prompts: Sequence[str], threshold: float) -> list[list[int]]:
-    """Groups of two or more prompts joined by near-duplicates; members ascending."""
+    """Groups of two or more prompts joined by near-duplicates that ask the same question; members ascending."""
     places: dict[str, list[int]] = {}
     for place, prompt in enumerate(prompts):
         places.setdefault(prompt, []).append(place)
+    # Prompts from one template are near each other, but with another number each is another question. Keeping those
+    # apart from the start spares comparing them all.
+    questions: dict[tuple[tuple[str, int], ...], list[str]] = {}
+    for prompt in places:
+        questions.setdefault(tuple(sorted(_marks(prompt).items())), []).append(prompt)
+    groups = [group for listed in questions.values() for group in _joined(listed, threshold)]
+    members = [sorted(place for prompt in group for place in places[prompt]) for group in groups]
+    return sorted(group for group in members if len(group) > 1)
+
+
+def _joined(prompts: Sequence[str], threshold: float) -> list[list[str]]:
+    """Distinct prompts in groups joined by near-duplicates."""
+    if len(prompts) == 1:
+        return [list(prompts)]
     index = NearDuplicates(threshold)
-    leader = list(range(len(places)))
+    leader = list(range(len(prompts)))
 
     def group_of(number: int) -> int:
         while leader[number] != number:
@@ -159,13 +173,13 @@ def _near_prompts(prompts: Sequence[str], threshold: float) -> list[list[int]]:
             number = leader[number]
         return number
 
-    for number, prompt in enumerate(places):
+    for number, prompt in enumerate(prompts):
         for other in index.neighbours_then_add(prompt, group_of):
             leader[group_of(other)] = number
-    groups: dict[int, list[int]] = {}
-    for number, members in enumerate(places.values()):
-        groups.setdefault(group_of(number), []).extend(members)
-    return [sorted(members) for members in groups.values() if len(members) > 1]
+    groups: dict[int, list[str]] = {}
+    for number, prompt in enumerate(prompts):
+        groups.setdefault(group_of(number), []).append(prompt)
+    return list(groups.values())
 
 
 def _crossed(examples: Sequence[Example], threshold: float) -> list[tuple[int, int]]:

@@ -139,6 +139,8 @@ def _files(derived: Derived, facts: Facts) -> dict[str, bytes]:
         "gate.json": _json(gate),
         "report.html": render_report(derived.metrics, gate).encode("utf-8"),
         "README.md": render_card(derived.metrics, gate).encode("utf-8"),
+        "queue.jsonl": to_jsonl([asdict(each) for each in derived.queued]),
+        "conflicts.jsonl": to_jsonl([asdict(each) for each in derived.resolved.conflicts]),
         "resolve/resolutions.jsonl": to_jsonl([asdict(each) for each in derived.resolved.kept]),
     }
     stages: Mapping[str, Mapping[str, Any]] = {

@@ -9,7 +9,7 @@ from pairsmith.engine import available_cores
 from pairsmith.pipeline.facts import Facts
 from pairsmith.pipeline.gate import gate
 from pairsmith.pipeline.summary import summarise
-from pairsmith.records import Benchmark, Dropped, GateReport, Outcome, PreferencePair, Resolution
+from pairsmith.records import Benchmark, Dropped, GateReport, Outcome, PreferencePair, Queued, Resolution, Resolved
 from pairsmith.stages.export import export
 from pairsmith.stages.resolve import resolve
 from pairsmith.stages.split import split
@@ -22,7 +22,7 @@ __all__ = ["Derived", "derive"]
 class Derived:
     """What the deriving stages made of the facts."""
 
-    resolved: Outcome[Resolution]
+    resolved: Resolved
     pairs: tuple[PreferencePair, ...]
     validated: Outcome[PreferencePair]
     split: Outcome[PreferencePair]
@@ -35,6 +35,13 @@ class Derived:
         """Everything left out by a deriving stage, in the order of the stages."""
         return self.resolved.dropped + self.validated.dropped + self.split.dropped + self.exported.dropped
 
+    @property
+    def queued(self) -> tuple[Queued, ...]:
+        """Everything that waits for people, the most urgent first."""
+        return tuple(
+            sorted(self.resolved.queued + self.validated.queued, key=lambda each: (-each.priority, each.comparison_id))
+        )
+
 
 def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], dataset: Mapping[str, Any]) -> Derived:
     """Run resolve, validate, split and export on the facts; `dataset` says what the metrics are about."""
@@ -46,7 +53,9 @@ def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], datase
         facts.comparisons,
         facts.annotations,
         facts.rulings,
+        facts.scores,
         seed=config.seed,
+        fitted_on=f"ledger position {facts.position}",
     )
     pairs = _pairs(facts, resolved.kept)
     validated = validate(

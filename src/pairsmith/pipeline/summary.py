@@ -7,8 +7,9 @@ from typing import Any
 from pairsmith.formats.reasons import REASONS as COLLECT_REASONS
 from pairsmith.ids import seed_for
 from pairsmith.pipeline.facts import Facts
-from pairsmith.records import Dropped, Outcome, PreferencePair, Resolution
+from pairsmith.records import Dropped, Outcome, PreferencePair, Resolved
 from pairsmith.stages.export import EXPORT_REASONS
+from pairsmith.stages.queueing import queue_figures
 from pairsmith.stages.resolve import RESOLVE_REASONS
 from pairsmith.stages.split import SPLIT_REASONS
 from pairsmith.stages.validate import VALIDATE_REASONS
@@ -32,7 +33,7 @@ REASON_TEXTS: Mapping[str, str] = {
 
 def summarise(
     facts: Facts,
-    resolved: Outcome[Resolution],
+    resolved: Resolved,
     validated: Outcome[PreferencePair],
     parts: Outcome[PreferencePair],
     exported: Outcome[Mapping[str, Any]],
@@ -48,8 +49,8 @@ def summarise(
         ),
         _step("prompts", len(facts.prompts)),
         _step("candidates", len(facts.candidates), ("failed" for each in facts.candidates.values() if each.error)),
-        _step("comparisons", len(facts.comparisons), _reasons(resolved.dropped)),
-        _step("resolved pairs", len(resolved.kept), _reasons(validated.dropped)),
+        _step("comparisons", len(facts.comparisons), _reasons(resolved.dropped), len(resolved.queued)),
+        _step("resolved pairs", len(resolved.kept), _reasons(validated.dropped), len(validated.queued)),
         _step("valid pairs", len(validated.kept), _reasons(parts.dropped)),
         _step("pairs in a part", len(parts.kept), _reasons(exported.dropped)),
         _step("rows written", len(exported.kept)),
@@ -60,6 +61,7 @@ def summarise(
         "funnel": funnel,
         "reason_texts": {reason: REASON_TEXTS[reason] for reason in sorted(reasons)},
         **resolved.metrics,
+        "queue": queue_figures([*resolved.queued, *validated.queued]),
         "annotators": [{**each, "measured": _measured(facts, each["name"])} for each in resolved.metrics["annotators"]],
         **validated.metrics,
         **parts.metrics,
@@ -85,8 +87,9 @@ def summarise(
     }
 
 
-def _step(name: str, count: int, dropped: Iterable[str] = ()) -> dict[str, Any]:
-    return {"step": name, "count": count, "dropped": _counts(dropped)}
+def _step(name: str, count: int, dropped: Iterable[str] = (), queued: int = 0) -> dict[str, Any]:
+    """One line of the funnel; `queued` of the dropped wait for people."""
+    return {"step": name, "count": count, "dropped": _counts(dropped), "queued": queued}
 
 
 def _reasons(dropped: Sequence[Dropped]) -> Iterable[str]:

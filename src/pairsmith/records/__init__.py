@@ -3,6 +3,7 @@
 from pairsmith.records.derived import (
     LEVELS,
     Benchmark,
+    ConflictRecord,
     Criterion,
     Dropped,
     GateReport,
@@ -10,7 +11,9 @@ from pairsmith.records.derived import (
     Outcome,
     PreferencePair,
     Progress,
+    Queued,
     Resolution,
+    Resolved,
     State,
 )
 from pairsmith.records.facts import (
@@ -45,6 +48,7 @@ __all__ = [
     "Candidate",
     "Check",
     "Comparison",
+    "ConflictRecord",
     "Criterion",
     "Dropped",
     "Fact",
@@ -58,8 +62,10 @@ __all__ = [
     "PreferencePair",
     "Progress",
     "Prompt",
+    "Queued",
     "Rejected",
     "Resolution",
+    "Resolved",
     "Role",
     "Ruling",
     "Score",

@@ -10,6 +10,7 @@ from pairsmith.records.facts import Candidate, Message, Prompt, Side
 __all__ = [
     "LEVELS",
     "Benchmark",
+    "ConflictRecord",
     "Criterion",
     "Dropped",
     "GateReport",
@@ -17,7 +18,9 @@ __all__ = [
     "Outcome",
     "PreferencePair",
     "Progress",
+    "Queued",
     "Resolution",
+    "Resolved",
     "State",
 ]
 
@@ -32,7 +35,10 @@ class Resolution:
     """What many votes on one comparison come to.
 
     `agreement` is the share of the winning side among all votes, `None` with fewer than two votes. `gap` in [-1,
-    1] is how much better the winner is, `None` where nothing measured it.
+    1] is how much better the winner is, `None` where nothing measured it. `confidence` is the probability that the
+    winner is right, by the model that `confidence_kind` names, with its 95 % `interval` where that is known. `domain`
+    names the group of annotators, or the contested category, for which the preference holds; `context` is the line
+    that says so to the reader of the prompt.
     """
 
     comparison_id: str
@@ -45,6 +51,10 @@ class Resolution:
     method: str
     votes: Mapping[str, int]
     annotation_ids: tuple[str, ...] = ()
+    confidence_kind: str = ""
+    interval: tuple[float, float] | None = None
+    domain: str = ""
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ class PreferencePair:
     chosen_model: str = ""
     rejected_model: str = ""
     part: str = ""
+    domain: str = ""
 
     @classmethod
     def of(cls, resolution: Resolution, prompt: Prompt, a: Candidate, b: Candidate) -> Self:
@@ -80,7 +91,7 @@ class PreferencePair:
         chosen, rejected = (a, b) if resolution.winner == "a" else (b, a)
         return cls(
             id=content_id("pair", [resolution.comparison_id, chosen.id]),
-            prompt=prompt.messages,
+            prompt=_with_context(prompt.messages, resolution.context),
             chosen=chosen.completion,
             rejected=rejected.completion,
             prompt_id=prompt.id,
@@ -99,6 +110,7 @@ class PreferencePair:
             licence=prompt.licence,
             chosen_model=chosen.model,
             rejected_model=rejected.model,
+            domain=resolution.domain,
         )
 
     @property
@@ -115,6 +127,15 @@ class PreferencePair:
     def rejected_text(self) -> str:
         """All turns of the rejected completion as one text."""
         return "\n\n".join(message.content for message in self.rejected)
+
+
+def _with_context(messages: tuple[Message, ...], line: str) -> tuple[Message, ...]:
+    """The turns with `line` in front of the user's first one."""
+    first = next((place for place, turn in enumerate(messages) if turn.role == "user"), 0)
+    if not line or not messages:
+        return messages
+    turn = Message(messages[first].role, f"{line}\n\n{messages[first].content}")
+    return (*messages[:first], turn, *messages[first + 1 :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +158,54 @@ class Dropped:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A comparison that waits for people: why, for what (`vote` or `ruling`), and how urgently, in (0, 1]."""
+
+    comparison_id: str
+    prompt_id: str
+    stage: str
+    why: str
+    needs: str
+    votes_needed: int
+    votes: Mapping[str, int]
+    priority: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictRecord:
+    """Opinions that cannot all stand: the evidence, what was proposed, and what was done about which targets.
+
+    `outcome` is `resolved`, `queued` or `reported`.
+    """
+
+    kind: str
+    subjects: tuple[str, ...]
+    evidence: Mapping[str, Any]
+    proposed: str
+    targets: tuple[str, ...]
+    outcome: str
+    action: str
+
+
 Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Kept]):
-    """What every deriving stage returns: kept + dropped = input, and the figures."""
+    """What every deriving stage returns: kept + dropped = input, and the figures. `queued` are some of the dropped."""
 
     kept: tuple[Kept, ...]
     dropped: tuple[Dropped, ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    queued: tuple[Queued, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved(Outcome[Resolution]):
+    """What `resolve` returns: also every conflict it found."""
+
+    conflicts: tuple[ConflictRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ SECTIONS = (
     ("gap", "Preference gap"),
     ("quality", "Quality matrix"),
     ("agreement", "Agreement"),
+    ("consensus", "Consensus and conflicts"),
     ("lengths", "Lengths"),
     ("decontamination", "Decontamination"),
     ("split", "Splits and format"),

@@ -44,6 +44,7 @@ _COPIED = (
     "chosen_model",
     "rejected_model",
     "part",
+    "domain",
 )
 _VOTES = ("chosen", "rejected", "tie", "both_bad", "unsure")
 

@@ -1,38 +1,48 @@
 """Stage 4: from many votes on a comparison to one winner, or a documented reason why there is none.
 
-The winner needs more votes than any other label, ties and `unsure` included, so an even split is never decided by
-chance and a tie never becomes a pair. All votes count alike for the winner.
+Counting votes, the winner needs more votes than any other label, ties and `unsure` included, so an even split is never
+decided by chance and a tie never becomes a pair. Models of annotators (`verdicts`) and calibrated scores (`combining`)
+decide more, and say how sure they are. What can still be decided by one more vote waits in a queue (`queueing`), pairs
+that contradict each other are settled (`conflict_rules`), and of the rest a policy takes its share (`selecting`).
 
 The gap says how much better the winner is, from the best evidence there is: people, then verifiers (a check can be
 right where an opinion cannot), then judges, then reward models. People and judges: net share of votes. Verifiers and
-rewards: mean strength toward the winner. If that evidence contradicts the majority the gap is negative and stays so.
-Labels of unknown making (`imported`) measure no gap.
+rewards: mean strength toward the winner. Models calibrated on people: 2P - 1. If that evidence contradicts the verdict
+the gap is negative and stays so. Labels of unknown making (`imported`) measure no gap.
 """
 
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from pairsmith.config import ResolveConfig
 from pairsmith.ids import seed_for
-from pairsmith.measures.annotation import Vote, annotation_figures, annotator_figures, side_counts
-from pairsmith.measures.preference import label_accuracy, one_coin_posterior, votes_gap
+from pairsmith.measures.preference import one_coin_posterior, votes_gap
 from pairsmith.records import (
     Annotation,
     AnnotatorKind,
     Candidate,
     Comparison,
     Dropped,
-    Label,
-    Outcome,
     Prompt,
     Resolution,
+    Resolved,
     Ruling,
+    Score,
     Side,
 )
+from pairsmith.stages.annotator_rules import annotator_conflicts, domain_conflicts, tagged, without_excluded
+from pairsmith.stages.cases import NO_SIDE, Case, gather_cases, latest_votes
+from pairsmith.stages.conflict_rules import CONFLICT_REASONS, settle_pairs, settled_comparisons
+from pairsmith.stages.corrections import stable_votes
+from pairsmith.stages.queueing import queue_for_rulings, queue_for_votes
+from pairsmith.stages.resolve_figures import resolve_figures, side_leads
+from pairsmith.stages.selecting import SELECT_REASONS, select_pairs
+from pairsmith.stages.settling import Settlement, settle
+from pairsmith.stages.verdicts import Verdict
 
 __all__ = ["RESOLVE_REASONS", "resolve"]
 
@@ -50,29 +60,15 @@ RESOLVE_REASONS: Mapping[str, str] = MappingProxyType(
         "unsure": "most votes could not tell",
         "no_majority": "the most frequent labels have equally many votes; one more vote or a ruling decides",
         "low_agreement": "the winner has a smaller share of all votes than `resolve.min_agreement`",
+        "low_confidence": "the winner is less probable than `resolve.min_confidence`",
         "truncated_chosen": "the winner was cut off or filtered by its server, so it may not be learned from",
+        **CONFLICT_REASONS,
+        **SELECT_REASONS,
     }
 )
 
 _GAP_PRECEDENCE: tuple[AnnotatorKind, ...] = ("human", "verifier", "judge", "reward")
-_NO_SIDE: tuple[Label, ...] = ("tie", "both_bad", "unsure")
 _NOT_TO_BE_CHOSEN = ("length", "content_filter")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Case:
-    """Everything there is about one comparison."""
-
-    comparison: Comparison
-    a: Candidate | None
-    b: Candidate | None
-    has_prompt: bool
-    votes: tuple[Annotation, ...]
-    rulings: tuple[Ruling, ...]
-
-    def labels(self) -> Counter[Label]:
-        """Votes per label. The people who ruled count as one vote each: a tie-break is a vote that also decides."""
-        return Counter(vote.label for vote in self.votes) + Counter(ruling.label for ruling in self.rulings)
 
 
 def resolve(
@@ -82,94 +78,105 @@ def resolve(
     comparisons: Sequence[Comparison],
     annotations: Sequence[Annotation],
     rulings: Sequence[Ruling] = (),
+    scores: Sequence[Score] = (),
     *,
     seed: int,
-) -> Outcome[Resolution]:
+    fitted_on: str = "",
+) -> Resolved:
     """One resolution or one drop per comparison, sorted by comparison id; the order of the inputs does not matter.
 
     Of several votes of one annotator on one comparison the last revision counts. `Resolution.votes` counts votes as
     `chosen`, `rejected`, `tie`, `both_bad`, `unsure`. `gap_kind` is `votes`, `verifier`, `reward` (calibrated),
-    `reward_uncalibrated` or `not_evaluated`. `confidence` is the probability that the winner is right under the
-    one-coin model of `measures.preference`, `None` where that has too few votes to stand on.
+    `reward_uncalibrated` or `not_evaluated`. `confidence` is the probability that the winner is right: of the method
+    that decided, else under the one-coin model of `measures.preference`, `None` where that has too few votes.
+
+    Args:
+        cfg: the section `resolve`.
+        prompts: all prompts.
+        candidates: by id.
+        comparisons: what is resolved.
+        annotations: all votes on them.
+        rulings: decisions that stand above votes.
+        scores: what scorers gave candidates, for `resolve.combine`.
+        seed: the project's seed.
+        fitted_on: what a calibration is dated with.
 
     Returns:
-        `metrics` has `annotation` (agreement of the votes, `label_accuracy`), `annotators` (at most 50) with
-        `annotators_total`, and `resolve` (counts).
+        `queued` are the dropped comparisons that wait for a vote or a ruling; `conflicts` has everything that was found
+        to contradict something else. `metrics`: `annotation`, `annotators` (at most 50), `annotators_total`, `resolve`,
+        `consensus`, `queue`, `conflicts`, `selection`, `calibration`, `bias`, `corrections`.
+
+    Raises:
+        ConfigError: if `resolve.method` cannot be fitted to these votes.
     """
-    known_prompts = {prompt.id for prompt in prompts}
-    latest, superseded = _latest_votes(annotations)
-    votes_of, rulings_of = _by_comparison(latest), _by_comparison(_one_per_person(rulings))
+    latest, superseded = latest_votes(annotations)
+    by_id = {prompt.id: prompt for prompt in prompts}
+
+    def cases_of(votes: Sequence[Annotation]) -> list[Case]:
+        return gather_cases(by_id, candidates, comparisons, votes, rulings, cfg.gold_annotators)
+
+    every = cases_of(latest)
+    suspects = annotator_conflicts(every)
+    left, excluded, records = without_excluded(cfg, latest, suspects)
+    stable, corrected = stable_votes(cfg, left, annotations)
+    cases = every if stable == latest else cases_of(stable)
+    settlement = settle(cfg, cases, scores, seed=seed, fitted_on=fitted_on)
+    known = {case.id: case for case in cases}
+    kept, dropped = _decided(cfg, cases, settlement)
+    waiting = queue_for_votes(cfg, known, dropped)
+    domains = domain_conflicts(cfg.conflicts, cases, seed=seed_for(seed, "resolve", "domains"))
+    kept, domain_records = tagged(cfg.conflicts, kept, known, domains)
+    settled = settle_pairs(cfg, kept, known)
+    waiting += queue_for_rulings(known, settled.waiting)
+    chosen, passed_over, selection = select_pairs(cfg, settled.kept, known, seed=seed_for(seed, "resolve", "select"))
+    dropped += [*settled.dropped, *passed_over]
+    queued = tuple(sorted(waiting, key=lambda each: (-each.priority, each.comparison_id)))
+    on_items = settled_comparisons(cfg, cases, {each.comparison_id for each in kept}, {w.comparison_id for w in queued})
+    conflicts = (*records, *domain_records, *settled.records, *on_items)
+    metrics = resolve_figures(
+        every, cases, chosen, dropped, queued, conflicts, settlement, seed=seed_for(seed, "resolve", "bootstrap")
+    )
+    metrics["annotation"] |= {
+        "superseded": superseded,
+        "orphans": len(latest) - sum(len(case.votes) for case in every),
+        "excluded": excluded,
+    }
+    metrics |= {"selection": selection, "corrections": {**corrected, **settlement.corrections}}
+    order = sorted(dropped, key=lambda each: each.id)
+    return Resolved(tuple(_with_confidence(chosen, known, settlement)), tuple(order), metrics, queued, conflicts)
+
+
+def _decided(
+    cfg: ResolveConfig, cases: Sequence[Case], settlement: Settlement
+) -> tuple[list[Resolution], list[Dropped]]:
+    """A resolution or a drop for each case."""
     kept: list[Resolution] = []
     dropped: list[Dropped] = []
-    for comparison in sorted(comparisons, key=lambda each: each.id):
-        case = _Case(
-            comparison,
-            candidates.get(comparison.a),
-            candidates.get(comparison.b),
-            comparison.prompt_id in known_prompts,
-            tuple(votes_of.get(comparison.id, ())),
-            tuple(rulings_of.get(comparison.id, ())),
-        )
-        decision = _decide(cfg, case)
+    for row, (case, verdict) in enumerate(zip(cases, settlement.verdicts, strict=True)):
+        decision = _decide(cfg, case, verdict)
         if isinstance(decision, Dropped):
             dropped.append(decision)
         else:
-            kept.append(_resolution(case, decision))
-    known = {comparison.id for comparison in comparisons}
-    counted = [vote for vote in latest if vote.comparison_id in known]
-    votes = [Vote(v.comparison_id, v.annotator, v.kind, v.label, v.shown_first) for v in counted]
-    metrics = _metrics(kept, dropped, votes, seed_for(seed, "resolve", "bootstrap"))
-    metrics["annotation"] |= {"superseded": superseded, "orphans": len(latest) - len(counted)}
-    accuracy = metrics["annotation"]["label_accuracy"]["annotator_accuracy"]
-    return Outcome(_with_confidence(kept, votes, accuracy), tuple(dropped), metrics)
+            kept.append(_resolution(case, decision, verdict, settlement.net_of_models(row)))
+    return kept, dropped
 
 
-def _latest_votes(annotations: Sequence[Annotation]) -> tuple[list[Annotation], int]:
-    """The vote of each annotator on each comparison that counts, sorted, and how many do not."""
-    latest: dict[tuple[str, str], Annotation] = {}
-    distinct = {vote.id: vote for vote in annotations}
-    for vote in distinct.values():
-        key = (vote.comparison_id, vote.annotator)
-        if key not in latest or _recency(vote) > _recency(latest[key]):
-            latest[key] = vote
-    return [latest[key] for key in sorted(latest)], len(distinct) - len(latest)
-
-
-def _recency(vote: Annotation) -> tuple[int, str, str]:
-    return vote.revision, vote.guideline, vote.id
-
-
-def _one_per_person(rulings: Iterable[Ruling]) -> list[Ruling]:
-    """Rulings sorted, without repetitions of one label by one person."""
-    distinct = {
-        (ruling.comparison_id, ruling.by, ruling.label): ruling for ruling in sorted(rulings, key=lambda r: r.id)
-    }
-    return [distinct[key] for key in sorted(distinct)]
-
-
-def _by_comparison(facts: Iterable[Any]) -> dict[str, list[Any]]:
-    grouped: dict[str, list[Any]] = {}
-    for fact in facts:
-        grouped.setdefault(fact.comparison_id, []).append(fact)
-    return grouped
-
-
-def _decide(cfg: ResolveConfig, case: _Case) -> Side | Dropped:
+def _decide(cfg: ResolveConfig, case: Case, verdict: Verdict) -> Side | Dropped:
     """The winning side, or why there is none."""
     unusable = _unusable(cfg, case)
     if unusable:
         return _drop(case, unusable)
-    label, reason = _ruled(case) if case.rulings else _majority(cfg, case)
-    if label != "a" and label != "b":
-        return _drop(case, reason or str(label))
-    winner = case.a if label == "a" else case.b
+    if verdict.label != "a" and verdict.label != "b":
+        sure = {"probabilities": list(verdict.probabilities)} if verdict.probabilities else {}
+        return _drop(case, verdict.reason or str(verdict.label), **sure)
+    winner = case.a if verdict.label == "a" else case.b
     if winner is not None and winner.finish_reason in _NOT_TO_BE_CHOSEN:
         return _drop(case, "truncated_chosen", candidate=winner.id, finish_reason=winner.finish_reason)
-    return label
+    return verdict.label
 
 
-def _unusable(cfg: ResolveConfig, case: _Case) -> str:
-    if not case.has_prompt:
+def _unusable(cfg: ResolveConfig, case: Case) -> str:
+    if case.prompt is None:
         return "missing_prompt"
     if case.a is None or case.b is None:
         return "missing_candidate"
@@ -180,60 +187,40 @@ def _unusable(cfg: ResolveConfig, case: _Case) -> str:
     return ""
 
 
-def _ruled(case: _Case) -> tuple[Label | None, str]:
-    labels = {ruling.label for ruling in case.rulings}
-    return (case.rulings[0].label, "") if len(labels) == 1 else (None, "conflicting_rulings")
-
-
-def _majority(cfg: ResolveConfig, case: _Case) -> tuple[Label | None, str]:
-    """The label with most votes and no reason, or no label and the reason."""
-    labels = case.labels()
-    total = labels.total()
-    if total == 0:
-        return None, "no_votes"
-    if total < cfg.min_votes:
-        return None, "too_few_votes"
-    most = max(labels.values())
-    top = [label for label in ("a", "b", *_NO_SIDE) if labels[label] == most]
-    if len(top) > 1 and top[0] in ("a", "b"):
-        return None, "no_majority"
-    if top[0] in ("a", "b") and total > 1 and most / total < cfg.min_agreement:
-        return None, "low_agreement"
-    return top[0], ""
-
-
-def _drop(case: _Case, reason: str, **evidence: Any) -> Dropped:
+def _drop(case: Case, reason: str, **evidence: Any) -> Dropped:
     seen: dict[str, Any] = {"votes": dict(sorted(case.labels().items())), **evidence}
     if case.rulings:
         seen["rulings"] = [{"by": ruling.by, "label": ruling.label, "reason": ruling.reason} for ruling in case.rulings]
-    return Dropped(case.comparison.id, "resolve", reason, seen)
+    return Dropped(case.id, "resolve", reason, seen)
 
 
-def _resolution(case: _Case, winner: Side) -> Resolution:
+def _resolution(case: Case, winner: Side, verdict: Verdict, net_of_models: float | None) -> Resolution:
     labels = case.labels()
     loser: Side = "b" if winner == "a" else "a"
     total = labels.total()
     comparable = total > 1 and (bool(case.rulings) or any(vote.kind != "imported" for vote in case.votes))
-    gap, gap_kind = _gap(case, winner)
+    gap, gap_kind = _gap(case, winner, net_of_models)
     named = {"chosen": labels[winner], "rejected": labels[loser]}
-    named |= {label: labels[label] for label in _NO_SIDE if labels[label]}
+    named |= {label: labels[label] for label in NO_SIDE if labels[label]}
     return Resolution(
-        comparison_id=case.comparison.id,
+        comparison_id=case.id,
         prompt_id=case.comparison.prompt_id,
         winner=winner,
         agreement=labels[winner] / total if comparable else None,
         confidence=None,
         gap=gap,
         gap_kind=gap_kind,
-        method="ruling" if case.rulings else "majority",
+        method=verdict.method,
         votes=named,
         annotation_ids=tuple(vote.id for vote in case.votes),
     )
 
 
-def _gap(case: _Case, winner: Side) -> tuple[float | None, str]:
+def _gap(case: Case, winner: Side, net_of_models: float | None) -> tuple[float | None, str]:
     """How much better the winner is, in [-1, 1], by the first kind of evidence that can say; see the module."""
     for kind in _GAP_PRECEDENCE:
+        if kind == "judge" and net_of_models is not None:
+            return (net_of_models if winner == "a" else -net_of_models), "reward"
         votes = [vote for vote in case.votes if vote.kind == kind]
         if kind in ("human", "judge"):
             labels = Counter(vote.label for vote in votes)
@@ -263,37 +250,25 @@ def _signed_strengths(votes: Sequence[Annotation], winner: Side) -> list[float]:
     return signed
 
 
-def _metrics(
-    kept: Sequence[Resolution], dropped: Sequence[Dropped], votes: Sequence[Vote], seed: int
-) -> dict[str, Any]:
-    winners = {resolution.comparison_id for resolution in kept}
-    sides = side_counts(votes)
-    accuracy = label_accuracy(list(sides.values()), [item in winners for item in sides], seed=seed)
-    return {
-        "annotation": annotation_figures(votes, seed=seed) | {"label_accuracy": accuracy},
-        "annotators": annotator_figures(votes),
-        "annotators_total": len({vote.annotator for vote in votes}),
-        "resolve": {
-            "comparisons": len(kept) + len(dropped),
-            "kept": len(kept),
-            "dropped": dict(sorted(Counter(each.reason for each in dropped).items())),
-            "methods": dict(sorted(Counter(each.method for each in kept).items())),
-            "gap_kinds": dict(sorted(Counter(each.gap_kind for each in kept).items())),
-            "single_vote_pairs": sum(sum(each.votes.values()) == 1 for each in kept),
-        },
-    }
-
-
 def _with_confidence(
-    kept: Sequence[Resolution], votes: Sequence[Vote], accuracy: float | None
-) -> tuple[Resolution, ...]:
-    if accuracy is None:
-        return tuple(kept)
-    sides = side_counts(votes)
-    resolutions = []
-    for each in kept:
-        a, b = sides.get(each.comparison_id, (0, 0))
-        lead = a - b if each.winner == "a" else b - a
-        confidence = float(one_coin_posterior(lead, accuracy)) if a + b else None
-        resolutions.append(dataclasses.replace(each, confidence=confidence))
-    return tuple(resolutions)
+    resolutions: Sequence[Resolution], cases: Mapping[str, Case], settlement: Settlement
+) -> list[Resolution]:
+    """Each resolution with the probability that its winner is right, as far as something claims one."""
+    leads = side_leads(cases.values()) if settlement.accuracy is not None else {}
+    listed = []
+    for each in resolutions:
+        row = settlement.rows[each.comparison_id]
+        verdict = settlement.verdicts[row]
+        side = 0 if each.winner == "a" else 1
+        if verdict.probabilities is not None:
+            kind = "calibrated" if verdict.method == "calibrated" else "posterior"
+            bounds = settlement.interval(row, each.winner) if kind == "calibrated" else None
+            sure = verdict.probabilities[side]
+            listed.append(dataclasses.replace(each, confidence=sure, confidence_kind=kind, interval=bounds))
+        elif settlement.accuracy is not None and each.comparison_id in leads:
+            lead = leads[each.comparison_id] if each.winner == "a" else -leads[each.comparison_id]
+            sure = float(one_coin_posterior(lead, settlement.accuracy))
+            listed.append(dataclasses.replace(each, confidence=sure, confidence_kind="one_coin"))
+        else:
+            listed.append(each)
+    return listed

@@ -18,7 +18,7 @@ from pairsmith.measures.contamination import PART_SEPARATOR, ContaminationIndex,
 from pairsmith.measures.contradictions import cycles, reversals
 from pairsmith.measures.preference import quality_level
 from pairsmith.measures.text import squash, words
-from pairsmith.records import LEVELS, Benchmark, Dropped, Message, Outcome, PreferencePair
+from pairsmith.records import LEVELS, Benchmark, Dropped, Message, Outcome, PreferencePair, Queued
 from pairsmith.stages.pair_figures import Examined, decontamination_figures, pair_figures
 
 __all__ = ["VALIDATE_REASONS", "validate"]
@@ -75,6 +75,7 @@ def validate(
     index = build_index([(b.name, b.items) for b in benchmarks], ngram=cfg.ngram, coverage=cfg.coverage)
     examined = _examine_all(index if benchmarks else None, sound, workers)
     kept: list[tuple[PreferencePair, Examined]] = []
+    queued: list[Queued] = []
     for pair, result in zip(sound, examined, strict=True):
         if result.hit and cfg.contaminated == "drop":
             dropped.append(_drop(pair, "contaminated", _hit_evidence(result.hit)))
@@ -83,6 +84,7 @@ def validate(
         elif pair.level != "not_evaluated" and LEVELS.index(pair.level) > LEVELS.index(cfg.min_level):
             evidence = {"level": pair.level, "gap": pair.gap, "agreement": pair.agreement, "min_level": cfg.min_level}
             dropped.append(_drop(pair, "low_level", evidence))
+            queued += [_queued(pair)] if cfg.poor == "queue" else []
         else:
             kept.append((pair, result))
     dropped.sort(key=lambda each: each.id)
@@ -90,11 +92,18 @@ def validate(
     decontamination = decontamination_figures(cfg, benchmarks, index.summary(), found, len(sound), kept)
     metrics = pair_figures(kept, dropped, decontamination, seed=seed, gap_threshold=gap_threshold)
     metrics["pairs"]["contaminated"] = len(found)
-    return Outcome(tuple(pair for pair, _ in kept), tuple(dropped), metrics)
+    return Outcome(tuple(pair for pair, _ in kept), tuple(dropped), metrics, tuple(queued))
 
 
 def _drop(pair: PreferencePair, reason: str, evidence: Mapping[str, Any]) -> Dropped:
     return Dropped(pair.id, "validate", reason, evidence)
+
+
+def _queued(pair: PreferencePair) -> Queued:
+    """A pair of a low level waits for another vote, after those that no vote decided yet."""
+    return Queued(
+        pair.comparison_id, pair.prompt_id, "validate", "low_level", "vote", 1, dict(sorted(pair.votes.items())), 0.5
+    )
 
 
 def _hit_evidence(hit: Hit) -> dict[str, Any]:

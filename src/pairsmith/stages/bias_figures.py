@@ -1,0 +1,174 @@
+"""What else than quality moves the verdicts of people, judges and scorers: position, length, own family, manner.
+
+The verdict of a kind of annotator on a comparison is the side with more of its votes. People's verdicts on the same
+comparisons are the reference for the others; without them a preference is reported, and no bias.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from pairsmith.measures.bias import (
+    TRAITS,
+    first_side_figure,
+    length_figures,
+    response_traits,
+    self_preference,
+    swap_figures,
+    trait_preference,
+)
+from pairsmith.measures.vote_table import Floats
+from pairsmith.records import Annotation, Candidate
+from pairsmith.stages.cases import Case
+
+__all__ = ["POPULATIONS", "bias_figures", "family"]
+
+POPULATIONS: Mapping[str, str] = MappingProxyType({"people": "human", "judges": "judge", "scorers": "reward"})
+"""Whose bias is reported, and the kind of their votes."""
+
+_SIGNS = {"a": 1.0, "b": -1.0, "tie": 0.0, "both_bad": 0.0}
+_MAX_JUDGES = 20
+_PREFIX = re.compile(r"^(judge|scorer|reward):")
+_FAMILY = re.compile(r"[a-z]+")
+
+
+def family(model: str) -> str:
+    """The family of a model by its name: the first run of letters after the owner, in lower case.
+
+    >>> family("judge:openai/GPT-4-turbo"), family("vicuna-13b-v1.2"), family("")
+    ('gpt', 'vicuna', '')
+    """
+    name = _PREFIX.sub("", model).rpartition("/")[2].lower()
+    found = _FAMILY.search(name)
+    return found[0] if found else ""
+
+
+def bias_figures(cases: Sequence[Case], gaps: Mapping[str, float], *, seed: int) -> dict[str, Any]:
+    """Figures of each population of `POPULATIONS` that voted: `position`, `length`, `traits`, `self_preference`.
+
+    Args:
+        cases: all cases; those without both candidates say nothing about length and manner.
+        gaps: measured gap of the resolved comparisons, by id.
+        seed: of the intervals.
+    """
+    people = _verdicts(cases, "human")
+    traits: dict[str, dict[str, bool]] = {}
+    result: dict[str, Any] = {}
+    for name, kind in POPULATIONS.items():
+        votes = [vote for case in cases for vote in case.votes if vote.kind == kind]
+        if not votes:
+            result[name] = {"state": "not_evaluated", "reason": f"there are no votes of {name}"}
+            continue
+        verdicts = people if kind == "human" else _verdicts(cases, kind)
+        known = [
+            row
+            for row, case in enumerate(cases)
+            if case.a is not None and case.b is not None and np.isfinite(verdicts[row])
+        ]
+        reference = None if kind == "human" or not np.isfinite(people).any() else people[known]
+        result[name] = {
+            "state": "evaluated",
+            "votes": len(votes),
+            "position": _position(votes),
+            "length": _length([cases[row] for row in known], verdicts[known], gaps, reference, seed),
+            "traits": _traits([cases[row] for row in known], verdicts[known], reference, traits, seed),
+            "self_preference": _own_family(cases, kind, people, seed) if kind != "human" else [],
+        }
+    return result
+
+
+def _verdicts(cases: Sequence[Case], kind: str) -> Floats:
+    """The side most votes of a kind name: 1, -1, 0 for neither, NaN without a verdict; shape (cases,)."""
+    net = np.full(len(cases), np.nan)
+    for row, case in enumerate(cases):
+        signs = [_SIGNS[vote.label] for vote in case.votes if vote.kind == kind and vote.label in _SIGNS]
+        if signs:
+            net[row] = np.sign(sum(signs))
+    return net
+
+
+def _position(votes: Sequence[Annotation]) -> dict[str, Any]:
+    """How often the side shown first won; and for judges asked in both orders, whether they said the same."""
+    placed = [vote.label == vote.shown_first for vote in votes if vote.label in _SIGNS and _sided(vote)]
+    orders = [found for vote in votes if (found := _both_orders(vote))]
+    swaps = swap_figures([one for one, _ in orders], [other for _, other in orders]) if orders else {}
+    return {"first_side": first_side_figure(placed), **swaps}
+
+
+def _sided(vote: Annotation) -> bool:
+    return vote.shown_first is not None and vote.label in ("a", "b")
+
+
+def _both_orders(vote: Annotation) -> tuple[float, float] | None:
+    """What a judge said with `a` shown first and with `b` shown first."""
+    orders = vote.criteria.get("orders")
+    if not isinstance(orders, (list, tuple)) or not all(isinstance(each, Mapping) for each in orders):
+        return None
+    said = {each.get("shown_first"): _SIGNS.get(str(each.get("label")), float("nan")) for each in orders}
+    return (said["a"], said["b"]) if {"a", "b"} <= said.keys() else None
+
+
+def _length(
+    cases: Sequence[Case], verdicts: Floats, gaps: Mapping[str, float], reference: Floats | None, seed: int
+) -> dict[str, Any]:
+    sides = [[len(_text(candidate)) for candidate in (case.a, case.b)] for case in cases]
+    lengths = np.array(sides, dtype=np.float64).reshape(-1, 2)
+    measured = [gaps.get(case.id, float("nan")) for case in cases]
+    return length_figures(lengths[:, 0], lengths[:, 1], verdicts, seed=seed, gaps=measured, reference=reference)
+
+
+def _traits(
+    cases: Sequence[Case],
+    verdicts: Floats,
+    reference: Floats | None,
+    known: dict[str, dict[str, bool]],
+    seed: int,
+) -> dict[str, Any]:
+    for case in cases:
+        for candidate in (case.a, case.b):
+            if candidate is not None and candidate.id not in known:
+                known[candidate.id] = response_traits(candidate.text)
+    return {
+        trait: trait_preference(
+            [known[case.comparison.a][trait] for case in cases],
+            [known[case.comparison.b][trait] for case in cases],
+            verdicts,
+            seed=seed,
+            reference=reference,
+        )
+        for trait in TRAITS
+    }
+
+
+def _own_family(cases: Sequence[Case], kind: str, people: Floats, seed: int) -> list[dict[str, Any]]:
+    """For each model that voted: how it treats responses of its own family, against people on the same pairs."""
+    said: dict[str, dict[int, float]] = {}
+    for row, case in enumerate(cases):
+        for vote in case.votes:
+            if vote.kind == kind and vote.label in _SIGNS:
+                said.setdefault(vote.annotator, {})[row] = _SIGNS[vote.label]
+    rows = []
+    for name in sorted(said, key=lambda each: (-len(said[each]), each))[:_MAX_JUDGES]:
+        places = list(said[name])
+        families = [[_family_of(side) for side in (cases[row].a, cases[row].b)] for row in places]
+        figure = self_preference(
+            family(name),
+            [one for one, _ in families],
+            [other for _, other in families],
+            list(said[name].values()),
+            seed=seed,
+            reference=people[places] if np.isfinite(people[places]).any() else None,
+        )
+        rows.append({"name": name, **figure})
+    return rows
+
+
+def _family_of(candidate: Candidate | None) -> str:
+    return "" if candidate is None else family(candidate.model)
+
+
+def _text(candidate: Candidate | None) -> str:
+    return "" if candidate is None else "\n\n".join(turn.content for turn in candidate.completion)

@@ -1,0 +1,121 @@
+"""The figures of stage 4: agreement, how many labels are right, what was queued, contradicted, and biased."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pairsmith.measures.annotation import annotation_figures, annotator_figures, side_counts
+from pairsmith.measures.label_quality import (
+    audited_accuracy,
+    best_accuracy,
+    effective_pairs_figure,
+    posterior_accuracy,
+)
+from pairsmith.measures.preference import label_accuracy
+from pairsmith.records import ConflictRecord, Dropped, Queued, Resolution
+from pairsmith.stages.bias_figures import bias_figures
+from pairsmith.stages.cases import Case, plain_votes
+from pairsmith.stages.conflict_rules import conflict_figures
+from pairsmith.stages.queueing import queue_figures
+from pairsmith.stages.settling import Settlement
+
+__all__ = ["AUDIT", "resolve_figures", "side_leads"]
+
+AUDIT = "audit"
+"""Rulings whose reason begins with this word are an audit: a blind look at labels drawn at random."""
+
+
+def resolve_figures(
+    every: Sequence[Case],
+    cases: Sequence[Case],
+    kept: Sequence[Resolution],
+    dropped: Sequence[Dropped],
+    queued: Sequence[Queued],
+    conflicts: Sequence[ConflictRecord],
+    settlement: Settlement,
+    *,
+    seed: int,
+) -> dict[str, Any]:
+    """All metrics of stage 4 but `selection` and `corrections`.
+
+    Args:
+        every: the cases with all votes, for the figures of each annotator.
+        cases: the cases with the votes that count.
+        kept: the resolutions.
+        dropped: what was left out.
+        queued: what waits.
+        conflicts: what was found to contradict something else.
+        settlement: how the verdicts came about.
+        seed: of the intervals.
+    """
+    votes = plain_votes(vote for case in cases for vote in case.votes)
+    everybody = plain_votes(vote for case in every for vote in case.votes)
+    accuracy = _accuracy(cases, kept, settlement, seed)
+    return {
+        "annotation": {
+            **annotation_figures(votes, seed=seed),
+            "label_accuracy": accuracy,
+            "effective_pairs": effective_pairs_figure(len(kept), accuracy),
+        },
+        "annotators": annotator_figures(everybody),
+        "annotators_total": len({vote.annotator for vote in everybody}),
+        "resolve": {
+            "comparisons": len(kept) + len(dropped),
+            "kept": len(kept),
+            "dropped": dict(sorted(Counter(each.reason for each in dropped).items())),
+            "methods": dict(sorted(Counter(each.method for each in kept).items())),
+            "gap_kinds": dict(sorted(Counter(each.gap_kind for each in kept).items())),
+            "single_vote_pairs": sum(sum(each.votes.values()) == 1 for each in kept),
+        },
+        "consensus": dict(settlement.consensus),
+        "queue": queue_figures(queued),
+        "conflicts": conflict_figures(conflicts),
+        "calibration": dict(settlement.calibration),
+        "bias": bias_figures(cases, {each.comparison_id: each.gap for each in kept if each.gap is not None}, seed=seed),
+    }
+
+
+def side_leads(cases: Iterable[Case]) -> dict[str, int]:
+    """By how many votes `a` leads on each comparison with a vote for a side, of the votes whose agreement counts."""
+    sides = side_counts(plain_votes(vote for case in cases for vote in case.votes))
+    return {item: a - b for item, (a, b) in sides.items()}
+
+
+def _accuracy(cases: Sequence[Case], kept: Sequence[Resolution], settlement: Settlement, seed: int) -> dict[str, Any]:
+    """Share of right labels, from the strongest evidence there is."""
+    winners = {each.comparison_id for each in kept}
+    sides = side_counts(plain_votes(vote for case in cases for vote in case.votes))
+    counts = np.array(list(sides.values())).reshape(-1, 2)
+    one_coin = label_accuracy(counts, [item in winners for item in sides], seed=seed)
+    figures = [one_coin, *_claimed(kept, settlement, seed)]
+    audited = _audit(cases)
+    figures += [audited] if audited["n"] else []
+    best = best_accuracy(figures)
+    return {**best, "annotator_accuracy": one_coin["annotator_accuracy"]}
+
+
+def _claimed(kept: Sequence[Resolution], settlement: Settlement, seed: int) -> list[dict[str, Any]]:
+    """The mean probability of the labels under the method that decided most of them, if it claims any."""
+    found = [(each, settlement.verdicts[settlement.rows[each.comparison_id]]) for each in kept]
+    claims = [(each.winner, verdict.probabilities) for each, verdict in found if verdict.probabilities is not None]
+    if not claims or len(claims) < len(kept) / 2:
+        return []
+    kind = "posterior" if settlement.calibrated is None else "calibrated"
+    posterior = np.array([probabilities for _, probabilities in claims])
+    labels = [0 if winner == "a" else 1 for winner, _ in claims]
+    return [posterior_accuracy(posterior, labels, seed=seed, kind=kind)]
+
+
+def _audit(cases: Sequence[Case]) -> dict[str, Any]:
+    """How many of the labels that were looked at again the votes had right."""
+    confirmed = audited = 0
+    for case in cases:
+        said = {ruling.label for ruling in case.rulings if ruling.reason.lower().startswith(AUDIT)}
+        counted = Counter(vote.label for vote in case.votes)
+        top = [label for label, count in counted.items() if count == max(counted.values())]
+        if len(said) == 1 and len(top) == 1 and top[0] in ("a", "b"):
+            audited += 1
+            confirmed += top[0] in said
+    return audited_accuracy(confirmed, audited)
