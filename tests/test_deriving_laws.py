@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from pairsmith.config import ExportConfig, SplitConfig, ValidateConfig
+from pairsmith.config import ExportConfig, ResolveConfig, SplitConfig, ValidateConfig
 from pairsmith.ids import canonical_json
 from pairsmith.measures.artefacts import WARNINGS
-from pairsmith.records import Benchmark, Outcome, PreferencePair
+from pairsmith.records import Annotation, Benchmark, Candidate, Comparison, Outcome, PreferencePair
 from pairsmith.stages.export import EXPORT_REASONS, export
+from pairsmith.stages.resolve import RESOLVE_REASONS, resolve
 from pairsmith.stages.split import SPLIT_REASONS, split
 from pairsmith.stages.validate import VALIDATE_REASONS, validate
 from tests.pairs import make_pair, make_prompt
@@ -43,7 +44,32 @@ def run_split(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]
     return split(SplitConfig(similarity=0.4), prompts, pairs, seed=5)
 
 
+def run_resolve(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]) -> Outcome[Any]:
+    """Resolve with the ids of pairs for those of comparisons, and votes drawn by id."""
+    prompts, candidates, comparisons, votes = {}, {}, [], []
+    for pair in pairs:
+        prompt = make_prompt(pair.prompt_text, category=pair.category)
+        sides = [
+            Candidate(name, prompt.id, text, model=model)
+            for name, text, model in (
+                (pair.chosen_id, pair.chosen_text, "one"),
+                (pair.rejected_id, pair.rejected_text, "other"),
+            )
+        ]
+        prompts[prompt.id] = prompt
+        candidates |= {side.id: side for side in sides}
+        comparisons.append(Comparison(pair.id, prompt.id, pair.chosen_id, pair.rejected_id))
+        rng = random.Random(pair.id)
+        votes += [
+            Annotation.of(pair.id, f"person{number}", "human", rng.choice(["a", "a", "b", "tie"]))
+            for number in range(rng.randrange(4))
+        ]
+    listed = [prompts[name] for name in prompts if "lost" not in prompts[name].text]
+    return resolve(ResolveConfig(), listed, candidates, comparisons, votes, seed=5)
+
+
 STAGES = {
+    "resolve": Stage(run_resolve, RESOLVE_REASONS, lambda resolution: str(resolution.comparison_id)),
     "validate": Stage(lambda pairs, _: validate(ValidateConfig(), pairs, [BENCHMARK], seed=5), VALIDATE_REASONS),
     "split": Stage(run_split, SPLIT_REASONS),
     "export": Stage(
