@@ -46,7 +46,10 @@ def run_split(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]
 
 def run_resolve(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]) -> Outcome[Any]:
     """Resolve with the ids of pairs for those of comparisons, and votes drawn by id."""
-    prompts, candidates, comparisons, votes = {}, {}, [], []
+    prompts: dict[str, Any] = {}
+    candidates: dict[str, Candidate] = {}
+    comparisons: list[Comparison] = []
+    votes: list[Annotation] = []
     for pair in pairs:
         prompt = make_prompt(pair.prompt_text, category=pair.category)
         sides = [
