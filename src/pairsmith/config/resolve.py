@@ -23,8 +23,9 @@ class ConflictsConfig(Section):
     """The same two responses to one prompt preferred in both directions."""
     cycles: Rule = "lighter"
     """Preferences of one prompt in a circle: A over B over C over A."""
-    contradictory: Rule = "lighter"
-    """Near-identical prompts whose preferences point opposite ways."""
+    contradictory: Rule = "keep"
+    """Near-identical prompts whose preferences point opposite ways; by default only reported, since prompts made from
+    one template look alike without asking the same."""
     groups: dict[str, str] = Field(default={})
     """Group of annotators by the beginning of their names, as in `{nurse: clinicians, user: patients}`."""
     domains: Literal["report", "split_dataset", "add_context"] = "report"
