@@ -15,7 +15,6 @@ import pytest
 from pairsmith.config import ExportConfig, ResolveConfig, SplitConfig, ValidateConfig
 from pairsmith.ids import canonical_json
 from pairsmith.measures.artefacts import WARNINGS
-<<<<<<< HEAD
 from pairsmith.records import (
     Annotation,
     Benchmark,
@@ -24,11 +23,7 @@ from pairsmith.records import (
     Label,
     Outcome,
     PreferencePair,
-    Resolution,
 )
-=======
-from pairsmith.records import Annotation, Benchmark, Candidate, Comparison, Outcome, PreferencePair
->>>>>>> w-resolve
 from pairsmith.stages.export import EXPORT_REASONS, export
 from pairsmith.stages.resolve import RESOLVE_REASONS, resolve
 from pairsmith.stages.split import SPLIT_REASONS, split
@@ -68,8 +63,7 @@ def run_split(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]
     return split(SplitConfig(similarity=0.4), prompts, pairs, seed=5)
 
 
-<<<<<<< HEAD
-def run_resolve(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]) -> Outcome[Resolution]:
+def run_resolve(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]) -> Outcome[Any]:
     """The pairs as comparisons, each with the votes that its id draws."""
     prompts = [make_prompt(pair.prompt_text) for pair in arrival if "lost" not in pair.prompt_text]
     candidates: dict[str, Candidate] = {}
@@ -84,33 +78,6 @@ def run_resolve(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePai
         people = list(enumerate(labels))
         votes += [Annotation.of(pair.id, f"person{n}", "human", label) for n, label in people]
     return resolve(ResolveConfig(), prompts, candidates, comparisons, votes, seed=5)
-=======
-def run_resolve(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]) -> Outcome[Any]:
-    """Resolve with the ids of pairs for those of comparisons, and votes drawn by id."""
-    prompts: dict[str, Any] = {}
-    candidates: dict[str, Candidate] = {}
-    comparisons: list[Comparison] = []
-    votes: list[Annotation] = []
-    for pair in pairs:
-        prompt = make_prompt(pair.prompt_text, category=pair.category)
-        sides = [
-            Candidate(name, prompt.id, text, model=model)
-            for name, text, model in (
-                (pair.chosen_id, pair.chosen_text, "one"),
-                (pair.rejected_id, pair.rejected_text, "other"),
-            )
-        ]
-        prompts[prompt.id] = prompt
-        candidates |= {side.id: side for side in sides}
-        comparisons.append(Comparison(pair.id, prompt.id, pair.chosen_id, pair.rejected_id))
-        rng = random.Random(pair.id)
-        votes += [
-            Annotation.of(pair.id, f"person{number}", "human", rng.choice(["a", "a", "b", "tie"]))
-            for number in range(rng.randrange(4))
-        ]
-    listed = [prompts[name] for name in prompts if "lost" not in prompts[name].text]
-    return resolve(ResolveConfig(), listed, candidates, comparisons, votes, seed=5)
->>>>>>> w-resolve
 
 
 STAGES = {
