@@ -168,7 +168,7 @@ class Scripted:
 def test_samples_of_a_prompt_follow_each_other_where_that_is_cheaper(ledger: Ledger):
     given = prompts(4)
     ledger.append(given)
-    model = Scripted(lambda _: "x", slots=1, shares_prompt=True)
+    model = Scripted(lambda request: f"x {request.seed}", slots=1, shares_prompt=True)
     asyncio.run(generate(CFG, ledger, {"m": model}, seed=7))
     assert model.asked == [prompt.text for prompt in given for _ in range(3)]
 
@@ -309,7 +309,7 @@ def kill_and_run_again(ledger: Ledger, faults: Faults | None, kills: int, seed: 
     slots, died = 8, 0
     with FakeServer(latency_s=0.01, faults=faults) as server:
         for _ in range(kills):
-            target = server.calls.total() + rng.randint(5, 40)
+            target = server.calls.total() + rng.randint(15, 40)
             with start(ledger, server) as process:
                 while server.calls.total() < target and process.poll() is None:
                     time.sleep(0.001)

@@ -5,7 +5,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from pairsmith.config.generating import GenerateConfig, PriceConfig
+from pairsmith.config.section import Section, Share
 
 __all__ = [
     "AnnotateConfig",
@@ -24,17 +27,10 @@ __all__ = [
     "ValidateConfig",
 ]
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 SourceFormat = Literal["auto", "prompts", "text", "chat", "preference", "hh", "arena", "pandalm", "ukp", "votes"]
 Criterion = Literal["helpfulness", "harmlessness", "honesty"]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class SourceConfig(Section):
@@ -80,31 +76,20 @@ class ModelConfig(Section):
     """Model name sent to the server; for `local`, a name for the records."""
     base_url: str = ""
     """Address of the server up to and including `/v1`."""
+    base_urls: tuple[str, ...] = ()
+    """Addresses of several servers of this one model, instead of `base_url`; requests go to the least busy."""
+    batch: bool = False
+    """Ask through the server's batch API: cheaper, answered within a day, and the run may end meanwhile."""
+    price: PriceConfig | None = None
+    """What it costs; never part of a dataset's identity."""
     api_key_env: str = ""
     """Name of the environment variable that holds the key; the key itself never stands in this file."""
     path: str = ""
     """GGUF file for `local`; empty: SmolLM2-135M-Instruct, fetched once."""
     context_tokens: Annotated[int, Field(ge=256)] = 2048
     """Context window of `local`, prompt and answer together."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     """Settings of your own model class."""
-
-
-class GenerateConfig(Section):
-    """Stage 2: N samples per prompt from each model."""
-
-    models: tuple[str, ...] = ()
-    """Names from `models`; empty: nothing is generated."""
-    n: Annotated[int, Field(ge=1, le=256)] = 4
-    """Candidates per prompt and model."""
-    temperature: Annotated[float, Field(ge=0.0, le=5.0)] = 0.8
-    """Sampling temperature."""
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
-    """Nucleus sampling."""
-    max_tokens: Annotated[int, Field(ge=1)] = 512
-    """Longest answer, in tokens."""
-    system: str = ""
-    """System prompt put before prompts that have none."""
 
 
 class AnnotatorConfig(Section):
@@ -122,7 +107,7 @@ class AnnotatorConfig(Section):
     """What a judge is asked to weigh."""
     min_confidence: Annotated[float, Field(ge=0.5, le=1.0)] = 0.6
     """A scorer less sure than this votes `unsure`."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     """Settings of your own annotator class."""
 
 
@@ -229,7 +214,7 @@ class Config(Section):
     """Name of the dataset."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of everything that is drawn."""
-    models: dict[str, ModelConfig] = {}
+    models: dict[str, ModelConfig] = Field(default_factory=dict)
     """Models by name."""
     collect: CollectConfig = CollectConfig()
     """Stage 1."""
@@ -253,13 +238,19 @@ class Config(Section):
     @model_validator(mode="after")
     def _names_exist(self) -> "Config":
         wanted = [("generate.models", name) for name in self.generate.models]
+        wanted += [("generate.strategies", name) for name in self.generate.asks()]
         wanted += [("annotate.annotators", each.model) for each in self.annotate.annotators if each.kind == "judge"]
         for key, name in wanted:
             if name not in self.models:
                 known = ", ".join(self.models) or "none is defined"
                 raise ValueError(f"{key} names the model {name!r}, which `models` does not define (defined: {known})")
+        unpriced = [name for name in self.generate.asks() if self.models[name].price is None]
+        unpriced = [name for name in unpriced if self.models[name].kind != "local"]
+        if self.generate.budget.max_cost is not None and unpriced:
+            raise ValueError(f"generate.budget.max_cost needs models.{unpriced[0]}.price: {{input: ..., output: ...}}")
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the content of the dataset: all but `runtime`, as plain JSON values."""
-        return self.model_dump(mode="json", by_alias=True, exclude={"runtime"})
+        """Everything that decides the content of the dataset, as plain JSON values: all but `runtime` and money."""
+        spending: Any = {"runtime": True, "generate": {"budget"}, "models": {"__all__": {"price"}}}
+        return self.model_dump(mode="json", by_alias=True, exclude=spending)

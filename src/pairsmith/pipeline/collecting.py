@@ -15,7 +15,7 @@ from pairsmith.pipeline.intake import intake
 from pairsmith.records import Annotation, Comparison, Progress
 from pairsmith.stages.annotate import annotate
 from pairsmith.stages.collect import collect, unread_files
-from pairsmith.stages.generate import generate, samples_missing
+from pairsmith.stages.generate import asks_missing, generate
 
 __all__ = ["Notify", "left_to_do", "run_annotate", "run_collect", "run_generate"]
 
@@ -30,8 +30,9 @@ async def run_collect(project: Path, config: Config, ledger: Ledger, notify: Not
 
 async def run_generate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Draw the samples that are missing."""
-    async with _models(project, config, config.generate.models) as models:
-        return await generate(config.generate, ledger, models, seed=config.seed, notify=notify)
+    prices = {name: model.price for name, model in config.models.items()}
+    async with _models(project, config, config.generate.asks()) as models:
+        return await generate(config.generate, ledger, models, seed=config.seed, prices=prices, notify=notify)
 
 
 async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
@@ -51,7 +52,7 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
 
 def left_to_do(project: Path, config: Config, ledger: Ledger) -> dict[str, str]:
     """What each collecting stage would still do, in words; no model is opened for it."""
-    samples = samples_missing(config.generate, ledger, seed=config.seed)
+    samples = sum(1 for _ in asks_missing(config.generate, ledger, seed=config.seed))
     voted = {annotation.comparison_id for annotation in ledger.read(Annotation)}
     unvoted = len(ledger.ids(Comparison) - voted)
     return {

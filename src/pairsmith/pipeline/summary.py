@@ -7,6 +7,7 @@ from typing import Any
 from pairsmith.formats.reasons import REASONS as COLLECT_REASONS
 from pairsmith.ids import seed_for
 from pairsmith.pipeline.facts import Facts
+from pairsmith.pipeline.origins import intentions, origin_figures
 from pairsmith.records import Dropped, Outcome, PreferencePair, Resolution
 from pairsmith.stages.export import EXPORT_REASONS
 from pairsmith.stages.resolve import RESOLVE_REASONS
@@ -62,7 +63,8 @@ def summarise(
         **validated.metrics,
         **parts.metrics,
         **exported.metrics,
-        "generation": _generation(facts),
+        "generation": _generation(facts)
+        | {"origins": origin_figures(facts, parts.kept), "as_intended": intentions(facts, parts.kept)},
         "samples": _samples(parts.kept, seed),
         "inputs": sorted(
             (

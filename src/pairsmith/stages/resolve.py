@@ -50,13 +50,13 @@ RESOLVE_REASONS: Mapping[str, str] = MappingProxyType(
         "unsure": "most votes could not tell",
         "no_majority": "the most frequent labels have equally many votes; one more vote or a ruling decides",
         "low_agreement": "the winner has a smaller share of all votes than `resolve.min_agreement`",
-        "truncated_chosen": "the winner was cut off or filtered by its server, so it may not be learned from",
+        "truncated_chosen": "the winner was cut off, filtered or loops, so it may not be learned from",
     }
 )
 
 _GAP_PRECEDENCE: tuple[AnnotatorKind, ...] = ("human", "verifier", "judge", "reward")
 _NO_SIDE: tuple[Label, ...] = ("tie", "both_bad", "unsure")
-_NOT_TO_BE_CHOSEN = ("length", "content_filter")
+_NOT_TO_BE_CHOSEN = ("length", "content_filter", "looping")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
