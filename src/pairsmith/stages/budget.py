@@ -138,10 +138,14 @@ class Budget:
         ):
             if limit is not None and value > limit and not math.isclose(value, limit, rel_tol=1e-12):
                 spent = getattr(self._spent, name.removeprefix("max_"))
-                return f"generate.budget.{name} is {limit:g}, {spent:g} are spent, and one more could cross it"
+                return f"generate.budget.{name} is {_plain(limit)}, {_plain(spent)} are spent, and one more call could cross it"
         if limits.max_minutes is not None:
             elapsed = time.monotonic() - self._started
             mean = self._seconds / self._calls if self._calls else 0.0
             if elapsed + mean > limits.max_minutes * 60:
                 return f"generate.budget.max_minutes is {limits.max_minutes:g}, and {elapsed / 60:.2f} have passed"
         return ""
+
+
+def _plain(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

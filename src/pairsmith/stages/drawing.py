@@ -43,6 +43,8 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter)
     tokens: Counter[str] = field(default_factory=Counter)
     origins: Counter[str] = field(default_factory=Counter)
+    samples_of: Counter[str] = field(default_factory=Counter)
+    tokens_of: Counter[str] = field(default_factory=Counter)
     marked: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     started: float = field(default_factory=time.perf_counter)
@@ -56,6 +58,8 @@ class Tally:
     def add(self, candidate: Candidate) -> None:
         """Count one candidate."""
         self.tokens.update(candidate.usage)
+        self.samples_of[candidate.model] += 1
+        self.tokens_of[candidate.model] += candidate.usage.get("completion_tokens", 0)
         if candidate.error:
             self.errors[candidate.error] += 1
         else:
@@ -76,6 +80,14 @@ class Tally:
             "seconds": seconds,
             "tokens_per_second": self.tokens["completion_tokens"] / seconds if seconds else 0.0,
             "samples_per_second": (self.new + failed) / seconds if seconds else 0.0,
+            "models": {
+                name: {
+                    "samples": samples,
+                    "completion_tokens": self.tokens_of[name],
+                    "tokens_per_second": self.tokens_of[name] / seconds if seconds else 0.0,
+                }
+                for name, samples in sorted(self.samples_of.items())
+            },
             "origins": dict(sorted(self.origins.items())),
             "marked": dict(sorted(self.marked.items())),
             "asked_again": self.repeated,

@@ -49,8 +49,8 @@ async def generate(
 
     Returns:
         Counts of samples, with `details`: `prompt_tokens`, `completion_tokens`, `seconds`, `tokens_per_second`,
-        `samples_per_second`, and how many are new by origin (`origins`), not eligible as chosen (`marked`), and asked
-        again because they repeated another (`asked_again`).
+        `samples_per_second`, speed by model (`models`), and how many are new by origin (`origins`), not eligible as
+        chosen (`marked`), and asked again because they repeated another (`asked_again`).
 
     Raises:
         Incomplete: one more request could cross the budget; running again with a larger one carries on.
