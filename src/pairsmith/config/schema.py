@@ -199,6 +199,12 @@ class RuntimeConfig(Section):
     """Total time one request may take, in seconds, before it counts as failed."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 6
     """Attempts per request before the work is left for the next run."""
+    batch_wait_s: Annotated[float, Field(ge=0)] = 600.0
+    """How long a run waits for a batch before it ends, in seconds; the next run asks for it again."""
+    batch_poll_s: Annotated[float, Field(gt=0)] = 30.0
+    """How often it asks meanwhile, in seconds."""
+    probe: bool = True
+    """Find out what a server can do by six short requests before its first use."""
     workers: Annotated[int, Field(ge=0, le=1024)] = 0
     """Processes for local models and heavy kernels; 0: one per core."""
     cache: str = "cache"

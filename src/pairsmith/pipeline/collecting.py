@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pairsmith.config import Config
@@ -13,6 +14,7 @@ from pairsmith.models.protocols import Annotator, ChatModel
 from pairsmith.pipeline.estimating import estimate, in_words, remember_rates
 from pairsmith.pipeline.guidelines import guideline
 from pairsmith.pipeline.intake import intake
+from pairsmith.pipeline.servers import know_servers
 from pairsmith.records import Annotation, Comparison, Progress
 from pairsmith.stages.annotate import annotate
 from pairsmith.stages.collect import collect, unread_files
@@ -32,10 +34,13 @@ async def run_collect(project: Path, config: Config, ledger: Ledger, notify: Not
 async def run_generate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Draw the samples that are missing."""
     prices = {name: model.price for name, model in config.models.items()}
-    async with _models(project, config, config.generate.asks()) as models:
+    names = config.generate.asks()
+    async with _models(project, config, names) as models:
+        servers, remarks = await know_servers(project, config, names)
         progress = await generate(config.generate, ledger, models, seed=config.seed, prices=prices, notify=notify)
     remember_rates(project, config, progress)
-    return progress
+    details = {**progress.details, "servers": servers}
+    return replace(progress, notes=(*progress.notes, *remarks), details=details)
 
 
 async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:

@@ -111,6 +111,18 @@ class Budget:
                     return False
                 await self._settled.wait()  # what is under way may come out cheaper than it could
 
+    def admit_now(self, ask: Ask, *, anyway: bool = False) -> bool:
+        """Like `admit`, but without waiting for what is under way; `anyway` for what is handed in already."""
+        if not self._limited:
+            return True
+        most = self._most(ask)
+        crossed = self._crossed(self._spent + self._reserved + most)
+        if crossed and not anyway:
+            self.exhausted = crossed
+            return False
+        self._reserved += most
+        return True
+
     async def settle(self, ask: Ask, candidate: Candidate | None, seconds: float = 0.0) -> None:
         """The request is over; without a candidate it came to nothing."""
         if not self._limited:
@@ -137,8 +149,8 @@ class Budget:
             ("max_cost", limits.max_cost, total.cost),
         ):
             if limit is not None and value > limit and not math.isclose(value, limit, rel_tol=1e-12):
-                spent = getattr(self._spent, name.removeprefix("max_"))
-                return f"generate.budget.{name} is {_plain(limit)}, {_plain(spent)} are spent, and one more call could cross it"
+                spent = _plain(getattr(self._spent, name.removeprefix("max_")))
+                return f"generate.budget.{name} is {_plain(limit)}, {spent} are spent, and one more call could cross it"
         if limits.max_minutes is not None:
             elapsed = time.monotonic() - self._started
             mean = self._seconds / self._calls if self._calls else 0.0

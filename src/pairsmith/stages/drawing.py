@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pairsmith.errors import ModelError, ModelUnavailable
+from pairsmith.errors import Incomplete, ModelError, ModelUnavailable
 from pairsmith.ledger import Appended, Committer, Ledger
 from pairsmith.measures.checks import degenerate
-from pairsmith.models.protocols import ChatModel, Completion
+from pairsmith.models.protocols import BatchModel, ChatModel, Completion
 from pairsmith.records import Candidate, Progress
 from pairsmith.stages.asking import Ask, word_edits
 from pairsmith.stages.budget import Budget
@@ -112,15 +112,26 @@ class Tally:
 
 
 async def draw_all(units: Units, ledger: Ledger, models: Mapping[str, ChatModel], tally: Tally, budget: Budget) -> None:
-    """Keep every slot of every model busy until nothing is left, or the budget ends."""
+    """Keep every slot of every model busy until nothing is left, or the budget ends.
+
+    Raises:
+        Incomplete: a batch is not answered yet; all other models have finished.
+        ModelUnavailable: a model is down or refuses us.
+    """
     stopping = asyncio.Event()
     with ledger.committer() as committer:
         shelf = _Shelf(committer, tally)
         tasks = []
         for name, queue in units.items():
-            slots = (_slot(models[name], queue, shelf, budget, stopping) for _ in range(models[name].slots))
+            model = models[name]
+            if isinstance(model, BatchModel):
+                tasks.append(asyncio.create_task(_batch(model, queue, shelf, budget)))
+                continue
+            slots = (_slot(model, queue, shelf, budget, stopping) for _ in range(model.slots))
             tasks += [asyncio.create_task(slot) for slot in slots]
         await _until_done(tasks, stopping)
+    if shelf.awaited:
+        raise Incomplete(shelf.awaited)
 
 
 class _Shelf:
@@ -130,6 +141,8 @@ class _Shelf:
         self._committer = committer
         self._tally = tally
         self._pending: deque[Future[Appended]] = deque()
+        self.awaited = ""
+        """What a later run has to ask for again, in words."""
 
     async def put(self, candidate: Candidate) -> None:
         """Store a candidate; it is on disk at the latest when the committer closes."""
@@ -156,18 +169,35 @@ async def _slot(
             await shelf.put(candidate)
 
 
+async def _batch(model: BatchModel, queue: Iterator[Sequence[Ask]], shelf: _Shelf, budget: Budget) -> None:
+    """Everything at once: what is handed in is paid for, so the budget decides before."""
+    under_way = model.under_way()
+    asks: dict[str, Ask] = {}
+    for ask in (each for unit in queue for each in unit):
+        if budget.admit_now(ask, anyway=ask.id in under_way):
+            asks[ask.id] = ask
+    try:
+        async for key, outcome in model.complete_many({key: ask.request() for key, ask in asks.items()}):
+            candidate = _outcome(asks[key], outcome)
+            await budget.settle(asks[key], candidate)
+            await shelf.put(candidate)
+    except Incomplete as waiting:
+        shelf.awaited = str(waiting)
+
+
 async def _draw(model: ChatModel, ask: Ask) -> Candidate:
     try:
-        completion = await model.complete(ask.request())
+        return _outcome(ask, await model.complete(ask.request()))
     except ModelUnavailable:
         raise
     except ModelError as error:
-        return ask.candidate(text="", error=_storable(str(error)))
-    return _answered(ask, completion)
+        return _outcome(ask, error)
 
 
-def _answered(ask: Ask, completion: Completion) -> Candidate:
+def _outcome(ask: Ask, completion: Completion | ModelError) -> Candidate:
     """The candidate, with what is wrong with it: `empty` is an error, looping a finish reason."""
+    if isinstance(completion, ModelError):
+        return ask.candidate(text="", error=_storable(str(completion)))
     text, reason = _storable(completion.text), _storable(completion.finish_reason)
     engine: dict[str, Any] = dict(completion.engine)
     empty = not text.strip()
