@@ -15,7 +15,7 @@ from pairsmith.models.batch_http import BatchServer
 from pairsmith.models.fake import FakeServer
 from pairsmith.models.loading import open_chat_model
 from pairsmith.models.openai import OpenAIChatModel
-from pairsmith.models.protocols import BatchModel
+from pairsmith.models.protocols import BatchModel, ChatModel
 from pairsmith.models.retry import RetryPolicy
 from pairsmith.records import Candidate, Message, Progress, Prompt
 from pairsmith.stages.generate import generate
@@ -41,7 +41,15 @@ def model(server: FakeServer, folder: Path, *, wait_s: float = 5.0, name: str = 
 def run(ledger: Ledger, server: FakeServer, *, wait_s: float = 5.0, **settings: Any) -> Progress:
     cfg = GenerateConfig(models=("m",), n=N, **settings)
     opened = model(server, ledger.path.parent / "batches" / "m", wait_s=wait_s)
-    return asyncio.run(generate(cfg, ledger, {"m": opened}, seed=7))
+    return asyncio.run(closing(opened, cfg, ledger))
+
+
+async def closing(opened: ChatModel, cfg: GenerateConfig, ledger: Ledger) -> Progress:
+    """One run of the stage; connections are closed in the loop that made them."""
+    try:
+        return await generate(cfg, ledger, {"m": opened}, seed=7)
+    finally:
+        await opened.close()
 
 
 def texts(ledger: Ledger) -> dict[str, tuple[str, str]]:
@@ -53,7 +61,7 @@ def ordinary(folder: Path) -> dict[str, tuple[str, str]]:
     with Ledger.open(folder / "ordinary.sqlite") as ledger, FakeServer() as server:
         ledger.append(PROMPTS)
         chat = OpenAIChatModel("m", server.base_url, "fake", policy=FAST)
-        asyncio.run(generate(GenerateConfig(models=("m",), n=N), ledger, {"m": chat}, seed=7))
+        asyncio.run(closing(chat, GenerateConfig(models=("m",), n=N), ledger))
         return texts(ledger)
 
 
@@ -172,7 +180,7 @@ def test_a_server_without_a_batch_api_is_named(ledger: Ledger):
         opened = model(server, ledger.path.parent / "batches", name="m")
         opened._server.base_url += "/nothing"
         with pytest.raises(ModelUnavailable, match="does this server have a batch API"):
-            asyncio.run(generate(GenerateConfig(models=("m",)), ledger, {"m": opened}, seed=7))
+            asyncio.run(closing(opened, GenerateConfig(models=("m",)), ledger))
 
 
 def test_a_damaged_note_stops_the_run_instead_of_paying_twice(ledger: Ledger):

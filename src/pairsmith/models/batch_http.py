@@ -41,6 +41,7 @@ class BatchServer:
         self._api_key = api_key
         self._timeout_s = timeout_s
         self._policy = policy or RetryPolicy()
+        self._tls = httpx.create_ssl_context()  # slow to make, and a new client is made for every call
 
     @classmethod
     def from_config(cls, name: str, config: ModelConfig, runtime: RuntimeConfig) -> "BatchServer":
@@ -149,7 +150,9 @@ class BatchServer:
     def _client(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
         local = httpx.URL(self.base_url).host in {"localhost", "127.0.0.1", "::1"}
-        return httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=self._timeout_s, trust_env=not local)
+        return httpx.AsyncClient(
+            base_url=self.base_url, headers=headers, timeout=self._timeout_s, verify=self._tls, trust_env=not local
+        )
 
     def _id_of(self, answer: dict[str, Any], what: str) -> str:
         if not isinstance(answer.get("id"), str):

@@ -72,7 +72,8 @@ class FakeBatches:
     def _work_through(self, content: bytes) -> dict[str, str]:
         """Answer a file of requests, in reverse order, as nothing promises any."""
         rows = [json.loads(line) for line in content.splitlines()]
-        good, bad = [], []
+        good: list[str] = []
+        bad: list[str] = []
         for number, row in reversed(list(enumerate(rows[: len(rows) - self.leaves_out]))):
             status = self.fails.get(number, 200)
             body = self._answer(row["body"]) if status == 200 else {"error": {"message": "refused"}}
