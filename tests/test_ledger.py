@@ -218,3 +218,15 @@ def test_a_holder_elsewhere_that_fell_silent_gives_way(ledger):
         connection.execute(sa.text("INSERT INTO leases VALUES ('generate', :o, :p, :h, :b, :t)"), values)
     with lease(ledger, "generate"):
         pass
+
+
+def test_a_reader_in_the_middle_keeps_nobody_from_reading_or_writing(tmp_path):
+    with Ledger.open(tmp_path / LEDGER_FILE) as ledger:
+        ledger.append(Prompt.of([Message("user", f"{number}?")]) for number in range(1500))  # more than one fetch
+        reading = ledger.read(Prompt)
+        next(reading)
+        started = time.monotonic()
+        assert len(list(ledger.where(Candidate, "prompt_id", [PROMPT.id]))) == 0
+        ledger.append([PROMPT])
+        assert time.monotonic() - started < 5
+        assert len(list(reading)) == 1499  # as it was when reading began

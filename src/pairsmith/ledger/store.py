@@ -268,7 +268,8 @@ def _set_up_connection(connection: Any, _: object) -> None:
 
 def _begin_immediate(connection: sa.Connection) -> None:
     # A deferred BEGIN that later writes fails at once under concurrency instead of waiting its turn.
-    if connection.get_isolation_level() != "AUTOCOMMIT":
+    # The options are asked, not the connection: SQLite's driver says SERIALIZABLE whatever was set.
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

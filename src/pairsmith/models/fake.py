@@ -20,7 +20,7 @@ from pairsmith.models.fake_answers import fake_answer, fake_reply
 from pairsmith.models.fake_batch import FakeBatches
 from pairsmith.models.fake_faults import Fault, Faults, http_head, in_order, play, storm
 
-__all__ = ["FakeServer", "main"]
+__all__ = ["FakeServer", "Reply", "main"]
 
 STORM_FAULTS = (
     Fault("status", 429, {"Retry-After": "0.05"}),
