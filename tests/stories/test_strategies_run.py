@@ -1,8 +1,12 @@
 """A project that uses every strategy, from the estimate to the report."""
 
-from tests.stories.conftest import Project
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
 
 from pairsmith.models.fake import FakeServer
+from pairsmith.models.fake_answers import fake_reply
 
 CONFIG = """
 version: 1
@@ -26,12 +30,25 @@ validate: {{unmeasured: keep}}
 """
 
 
-def test_every_strategy_reaches_annotation_and_the_report(new_project: Callable[[str], Project]):
+def longer_wins(body: Mapping[str, Any]) -> str:
+    """A judge whose verdict does not depend on the order, so that pairs come of its votes."""
+    if "response_format" not in body:
+        return fake_reply(body)
+    shown = re.findall(
+        r"--- (?:first|second) response \w+ begins ---\n(.*?)\n---", body["messages"][1]["content"], re.S
+    )
+    better = "first" if (len(shown[0]), shown[0]) > (len(shown[1]), shown[1]) else "second"
+    properties = body["response_format"]["json_schema"]["schema"]["properties"]
+    return json.dumps({key: "It is longer." if key == "rationale" else better for key in properties})
+
+
+def test_every_strategy_reaches_annotation_and_the_report(new_project):
+    project = new_project()
     rows = (
         f'{{"prompt": "Question {number}: which rivers of Europe flow into the sea there?"}}' for number in range(12)
     )
     project.write("prompts.jsonl", "\n".join(rows))
-    with FakeServer() as server:
+    with FakeServer(reply=longer_wins) as server:
         project.write("pairsmith.yaml", CONFIG.format(url=server.base_url))
         project.ask("collect")
         estimated = project.ask("generate", "--estimate")
