@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,23 @@ def test_is_opened_from_the_configuration(tmp_path: Path):
     many = config.model_copy(update={"base_url": "", "base_urls": ("http://a/v1",)})
     with pytest.raises(ConfigError, match="one base_url"):
         open_chat_model("m", many, RuntimeConfig(), project=tmp_path)
+
+
+def test_an_interrupted_run_does_not_wait_for_the_batch(ledger: Ledger):
+    async def interrupted(server: FakeServer) -> float:
+        opened = model(server, ledger.path.parent / "batches" / "m", wait_s=60.0)
+        task = asyncio.create_task(closing(opened, GenerateConfig(models=("m",), n=N), ledger))
+        while not server.batches.batches:
+            await asyncio.sleep(0.01)
+        started = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return time.monotonic() - started
+
+    with FakeServer() as server:
+        server.batches.polls = 10_000
+        assert asyncio.run(interrupted(server)) < 3
+        server.batches.polls = 0
+        assert run(ledger, server).new == 10
+        assert len(server.batches.batches) == 1

@@ -1,6 +1,7 @@
 """One model behind several servers: every request goes to the least busy one, and those that fail are left out."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from pairsmith.config import ModelConfig, RuntimeConfig
@@ -9,6 +10,8 @@ from pairsmith.models.openai import OpenAIChatModel
 from pairsmith.models.protocols import ChatModel, ChatRequest, Completion
 
 __all__ = ["BalancedChatModel"]
+
+_log = logging.getLogger(__name__)
 
 
 class BalancedChatModel:
@@ -50,6 +53,8 @@ class BalancedChatModel:
             try:
                 return await endpoint.complete(request)
             except ModelUnavailable as error:
+                if not endpoint.failure:
+                    _log.warning(f"{error}; left out from here on")
                 endpoint.failure = str(error)
 
     async def close(self) -> None:

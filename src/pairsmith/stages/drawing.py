@@ -121,15 +121,15 @@ async def draw_all(units: Units, ledger: Ledger, models: Mapping[str, ChatModel]
     stopping = asyncio.Event()
     with ledger.committer() as committer:
         shelf = _Shelf(committer, tally)
-        tasks = []
+        tasks, batches = [], []
         for name, queue in units.items():
             model = models[name]
             if isinstance(model, BatchModel):
-                tasks.append(asyncio.create_task(_batch(model, queue, shelf, budget)))
+                batches.append(asyncio.create_task(_batch(model, queue, shelf, budget)))
                 continue
             slots = (_slot(model, queue, shelf, budget, stopping) for _ in range(model.slots))
             tasks += [asyncio.create_task(slot) for slot in slots]
-        await _until_done(tasks, stopping)
+        await _until_done(tasks, batches, stopping)
     if shelf.awaited:
         raise Incomplete(shelf.awaited)
 
@@ -211,14 +211,22 @@ def _outcome(ask: Ask, completion: Completion | ModelError) -> Candidate:
     )
 
 
-async def _until_done(tasks: Sequence[asyncio.Task[None]], stopping: asyncio.Event) -> None:
-    """Wait for all tasks. Once one fails, or we are cancelled, the others finish what they are at within `GRACE_S`."""
+async def _until_done(
+    slots: Sequence[asyncio.Task[None]], batches: Sequence[asyncio.Task[None]], stopping: asyncio.Event
+) -> None:
+    """Wait for all tasks. Once one fails, or we are cancelled, the others finish what they are at within `GRACE_S`.
+
+    Batches are not waited for then: they go on without us, and the next run finds them.
+    """
+    tasks = [*slots, *batches]
     if not tasks:
         return
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     finally:
         stopping.set()
+        for task in batches:
+            task.cancel()
         _, late = await asyncio.wait(tasks, timeout=GRACE_S)
         for task in late:
             task.cancel()
