@@ -1,8 +1,10 @@
 """Write docs/reference/configuration.md from the configuration classes; the house tests check that it is current."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -42,7 +44,7 @@ def _section(title: str, model: type[BaseModel], parts: list[str]) -> None:
         key = field.alias or name
         inner = _model_in(field.annotation)
         if inner is not None:
-            nested.append((prefix + key + ("" if inner is field.annotation else "[]"), inner))
+            nested.append((prefix + key + ("[]" if get_origin(field.annotation) in (tuple, dict) else ""), inner))
         parts.append(f"| `{prefix}{key}` | {_type(field)} | {_default(field)} | {_cell(field.description or '')} |")
     parts.append("")
     for inner_title, inner in nested:
@@ -56,22 +58,32 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _type(field: FieldInfo) -> str:
-    text = str(field.annotation) if get_args(field.annotation) else getattr(field.annotation, "__name__", "")
-    for long, short in (
-        ("typing.", ""),
-        ("pairsmith.config.schema.", ""),
-        ("pairsmith.config.resolve.", ""),
-        ("Literal", "one of "),
-        ("NoneType", "None"),
-    ):
-        text = text.replace(long, short)
-    bounds = [str(each) for each in field.metadata if type(each).__name__ in {"Ge", "Gt", "Le", "Lt"}]
+    return _cell(" ".join(filter(None, (_annotation(field.annotation), _bounds(field.metadata)))))
+
+
+def _annotation(kind: Any) -> str:
+    """A type as a person would write it."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        bounds = [each for part in inner[1:] for each in getattr(part, "metadata", [part])]
+        return " ".join(filter(None, (_annotation(inner[0]), _bounds(bounds))))
+    if origin is Literal:
+        return f"one of {list(inner)}"
+    if origin in (Union, UnionType):
+        return " | ".join(_annotation(each) for each in inner)
+    if inner:
+        return f"{origin.__name__}[{', '.join(_annotation(each) for each in inner)}]"
+    return "..." if kind is ... else "None" if kind is type(None) else getattr(kind, "__name__", str(kind))
+
+
+def _bounds(metadata: Sequence[Any]) -> str:
+    bounds = [str(each) for each in metadata if type(each).__name__ in {"Ge", "Gt", "Le", "Lt"}]
     signs = {"Ge(ge=": ">= ", "Gt(gt=": "> ", "Le(le=": "<= ", "Lt(lt=": "< "}
     for index, bound in enumerate(bounds):
         for sign, symbol in signs.items():
             bound = bound.replace(sign, symbol)
         bounds[index] = bound.rstrip(")")
-    return _cell(f"{text} {', '.join(bounds)}".strip())
+    return ", ".join(bounds)
 
 
 def _default(field: FieldInfo) -> str:
@@ -79,7 +91,9 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if isinstance(field.default, BaseModel):
         return "see below"
-    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, tuple):
+        value = [each.model_dump(exclude_defaults=True) if isinstance(each, BaseModel) else each for each in value]
     return _cell(f"`{value!r}`")
 
 

@@ -376,7 +376,7 @@ def test_errors_empty_texts_and_identical_texts_are_left_out_and_counted():
     ]
     drawn, left_out = draw(pool)
     assert [(each.a, each.b) for each in drawn] == [("c0", "c3")]
-    assert left_out == {"empty": 1, "error": 1, "identical": 1, "not_drawn": 0}
+    assert left_out == {"empty": 1, "error": 1, "identical": 1, "replaced": 0, "not_drawn": 0}
 
 
 def test_human_responses_meet_model_ones_and_imported_pairs_stay_alone():

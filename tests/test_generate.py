@@ -15,7 +15,8 @@ import pytest
 from pairsmith.config import GenerateConfig
 from pairsmith.errors import LeaseHeld, ModelError, ModelUnavailable, UsageError
 from pairsmith.ledger import Ledger, lease
-from pairsmith.models.fake import STORM_FAULTS, FakeServer
+from pairsmith.models.fake import STORM_FAULTS, FakeServer, Reply
+from pairsmith.models.fake_answers import fake_reply
 from pairsmith.models.fake_faults import Fault, Faults, storm
 from pairsmith.models.openai import OpenAIChatModel
 from pairsmith.models.protocols import ChatRequest, Completion
@@ -44,11 +45,16 @@ def run(ledger: Ledger, server: FakeServer, cfg: GenerateConfig = CFG, **setting
     async def stage() -> Progress:
         model = OpenAIChatModel("m", server.base_url, "fake", **{"slots": 8, "policy": FAST, **settings})
         try:
-            return await generate(cfg, ledger, dict.fromkeys(cfg.models, model), seed=7, notify=notify)
+            return await generate(cfg, ledger, dict.fromkeys(cfg.asks(), model), seed=7, notify=notify)
         finally:
             await model.close()
 
     return asyncio.run(stage())
+
+
+def some_repeat(body: Mapping[str, Any]) -> str:
+    """Every fifth answer is the same, unless it is asked for hot."""
+    return "the same again" if body["seed"] % 5 == 0 and body["temperature"] < 1 else fake_reply(body)
 
 
 def facts(ledger: Ledger) -> dict[str, Candidate]:
@@ -56,9 +62,11 @@ def facts(ledger: Ledger) -> dict[str, Candidate]:
     return {candidate.id: candidate for candidate in ledger.read(Candidate)}
 
 
-def clean_run(folder: Path, given: Sequence[Prompt], cfg: GenerateConfig = CFG) -> dict[str, Candidate]:
+def clean_run(
+    folder: Path, given: Sequence[Prompt], cfg: GenerateConfig = CFG, reply: Reply = fake_reply
+) -> dict[str, Candidate]:
     """What one undisturbed run stores."""
-    with Ledger.open(folder / "clean.sqlite") as ledger, FakeServer() as server:
+    with Ledger.open(folder / "clean.sqlite") as ledger, FakeServer(reply=reply) as server:
         ledger.append(given)
         run(ledger, server, cfg)
         return facts(ledger)
@@ -168,7 +176,7 @@ class Scripted:
 def test_samples_of_a_prompt_follow_each_other_where_that_is_cheaper(ledger: Ledger):
     given = prompts(4)
     ledger.append(given)
-    model = Scripted(lambda _: "x", slots=1, shares_prompt=True)
+    model = Scripted(lambda request: f"x {request.seed}", slots=1, shares_prompt=True)
     asyncio.run(generate(CFG, ledger, {"m": model}, seed=7))
     assert model.asked == [prompt.text for prompt in given for _ in range(3)]
 
@@ -292,44 +300,67 @@ async def main(path, base_url):
     policy = RetryPolicy(attempts=30, base_s=0.001, cap_s=0.02, trip_after=50)
     model = OpenAIChatModel("m", base_url, "fake", slots=8, timeout_s=30, policy=policy)
     with Ledger.open(Path(path)) as ledger:
-        await generate(GenerateConfig(models=("m",), n=3), ledger, {"m": model}, seed=7)
+        await generate(cfg, ledger, {"m": model}, seed=7)
 
-asyncio.run(main(*sys.argv[1:]))
+cfg = GenerateConfig.model_validate_json(sys.argv[3])
+asyncio.run(main(*sys.argv[1:3]))
 """
 
 
-def start(ledger: Ledger, server: FakeServer) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(ledger.path), server.base_url], stderr=subprocess.PIPE)
+def start(ledger: Ledger, server: FakeServer, cfg: GenerateConfig) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-c", SCRIPT, str(ledger.path), server.base_url, cfg.model_dump_json(exclude_unset=True)]
+    return subprocess.Popen(words, stderr=subprocess.PIPE)
 
 
-def kill_and_run_again(ledger: Ledger, faults: Faults | None, kills: int, seed: int, folder: Path) -> None:
+def kill_and_run_again(
+    ledger: Ledger,
+    faults: Faults | None,
+    kills: int,
+    seed: int,
+    folder: Path,
+    cfg: GenerateConfig = CFG,
+    reply: Reply = fake_reply,
+) -> None:
     """Kill the stage at random points, then let it finish, and hold the result against one clean run."""
     given, rng = prompts(60), random.Random(seed)
     ledger.append(given)
     slots, died = 8, 0
-    with FakeServer(latency_s=0.01, faults=faults) as server:
+    expected = clean_run(folder, given, cfg, reply)
+    with FakeServer(latency_s=0.01, faults=faults, reply=reply) as server:
         for _ in range(kills):
-            target = server.calls.total() + rng.randint(5, 40)
-            with start(ledger, server) as process:
+            target = server.calls.total() + rng.randint(15, 40)
+            with start(ledger, server, cfg) as process:
                 while server.calls.total() < target and process.poll() is None:
                     time.sleep(0.001)
                 process.send_signal(signal.SIGKILL)
                 died += process.wait() == -signal.SIGKILL
         held = len(facts(ledger))
-        with start(ledger, server) as process:
+        with start(ledger, server, cfg) as process:
             _, complaints = process.communicate()
             assert process.returncode == 0, complaints
         # Whole answers sent twice: at most those that were in flight, or on their way to the disk, at a kill.
         repeated = {key: count for key, count in server.answered.items() if count > 1}
     assert died >= 1
-    assert 0 < held < 180
-    assert len(server.answered) == 180
+    assert 0 < held < len(expected)
+    assert len(server.answered) == len(expected)
     assert sum(repeated.values()) - len(repeated) <= died * 2 * slots
-    assert facts(ledger) == clean_run(folder, given)
+    assert facts(ledger) == expected
 
 
 def test_killed_anywhere_and_run_again_is_one_clean_run(ledger: Ledger, tmp_path: Path):
     kill_and_run_again(ledger, None, kills=2, seed=1, folder=tmp_path)
+
+
+def test_killed_among_strategies_and_run_again_is_one_clean_run(ledger: Ledger, tmp_path: Path):
+    strategies = [
+        {"name": "strong_weak", "strong": ["m"], "corruptions": ["shuffle_words"], "n": 1},
+        {"name": "contrast", "model": "m", "guideline": "Be polite.", "n": 1},
+        {"name": "edit", "model": "m", "of": ["corrupted"], "n": 1},
+    ]
+    cfg = GenerateConfig.model_validate({"strategies": strategies})
+    kill_and_run_again(ledger, None, kills=2, seed=2, folder=tmp_path, cfg=cfg, reply=some_repeat)
+    assert {each.origin for each in ledger.read(Candidate)} == {"strong", "corrupted", "contrast", "edited"}
+    assert any("instead_of" in each.params for each in ledger.read(Candidate))
 
 
 @pytest.mark.slow

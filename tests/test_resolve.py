@@ -147,7 +147,7 @@ def test_failed_candidates_neither_win_nor_lose():
     assert [each.reason for each in world.resolve().dropped] == ["failed_candidate"] * 2
 
 
-@pytest.mark.parametrize("finish", ["length", "content_filter"])
+@pytest.mark.parametrize("finish", ["length", "content_filter", "looping"])
 def test_a_cut_off_response_may_lose_but_not_win(finish):
     world = World()
     world.compare("aa", a={"finish_reason": finish})

@@ -35,9 +35,15 @@ def collect(context: typer.Context) -> None:
     _one_stage(settings_of(context), "collect")
 
 
-def generate(context: typer.Context) -> None:
+def generate(
+    context: typer.Context,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would take; ask nothing.")] = False,
+) -> None:
     """Draw the candidate responses that are missing."""
-    _one_stage(settings_of(context), "generate")
+    if estimate:
+        _estimate(settings_of(context))
+    else:
+        _one_stage(settings_of(context), "generate")
 
 
 def annotate(context: typer.Context) -> None:
@@ -87,6 +93,12 @@ def collecting(stage: str, project: Path, config: "Config", ledger: "Ledger", ou
     """Run one collecting stage with a progress bar and say what it did."""
     from pairsmith.pipeline import collecting as pipeline
 
+    if stage == "generate":
+        from pairsmith.pipeline.estimating import estimate, in_words
+
+        before = estimate(project, config, ledger)
+        if before["calls"]:
+            output.line(f"{stage:<9} {in_words(before)}", style="dim")
     run = {"collect": pipeline.run_collect, "generate": pipeline.run_generate, "annotate": pipeline.run_annotate}[stage]
     with output.bar(stage) as notify:
         progress = asyncio.run(run(project, config, ledger, notify))
@@ -101,6 +113,29 @@ def _one_stage(settings: Settings, stage: str) -> None:
     config = settings.config()
     with settings.ledger() as ledger:
         output.document(asdict(collecting(stage, settings.project, config, ledger, output)))
+
+
+def _estimate(settings: Settings) -> None:
+    from pairsmith.cli.output import Output
+    from pairsmith.pipeline.estimating import estimate, in_words
+
+    output = Output(settings)
+    config = settings.config()
+    with settings.ledger() as ledger:
+        estimated = estimate(settings.project, config, ledger)
+    output.document(estimated)
+    output.line(f"generate  {in_words(estimated)}")
+    columns = ("model", "calls", "prompt tokens", "answer tokens", "at most", "cost", "at most", "tokens/s", "time")
+    keys = ("calls", "prompt_tokens", "completion_tokens", "completion_tokens_at_most", "cost", "cost_at_most")
+    rows = [
+        (each["name"], *(_amount(each[key]) for key in (*keys, "tokens_per_second", "seconds")))
+        for each in estimated["models"]
+    ]
+    output.table("", columns, rows)
+
+
+def _amount(value: float | None) -> str:
+    return "not known" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
 def _derive(settings: Settings, stage: str) -> None:

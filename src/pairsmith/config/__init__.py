@@ -1,5 +1,13 @@
 """The configuration: its sections and how they are read."""
 
+from pairsmith.config.generating import (
+    BudgetConfig,
+    DistinctConfig,
+    GenerateConfig,
+    MemberConfig,
+    PriceConfig,
+    StrategyConfig,
+)
 from pairsmith.config.load import CONFIG_FILE, load_config, no_config, parse_config
 from pairsmith.config.schema import (
     AnnotateConfig,
@@ -9,34 +17,38 @@ from pairsmith.config.schema import (
     ConflictsConfig,
     ExportConfig,
     GateConfig,
-    GenerateConfig,
     ModelConfig,
     ResolveConfig,
     RuntimeConfig,
-    Section,
     SelectConfig,
     SourceConfig,
     SplitConfig,
     ValidateConfig,
 )
+from pairsmith.config.section import Section
 
 __all__ = [
     "CONFIG_FILE",
     "AnnotateConfig",
     "AnnotatorConfig",
+    "BudgetConfig",
     "CollectConfig",
     "Config",
     "ConflictsConfig",
+    "DistinctConfig",
     "ExportConfig",
     "GateConfig",
     "GenerateConfig",
+    "MemberConfig",
     "ModelConfig",
+    "PriceConfig",
     "ResolveConfig",
     "RuntimeConfig",
     "Section",
     "SelectConfig",
     "SourceConfig",
     "SplitConfig",
+    "StrategyConfig",
     "ValidateConfig",
     "load_config",
     "no_config",

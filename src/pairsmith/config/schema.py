@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from pairsmith.config.generating import GenerateConfig, PriceConfig
 from pairsmith.config.resolve import ConflictsConfig, ResolveConfig, SelectConfig
 from pairsmith.config.section import Section, Share
 
@@ -79,6 +80,12 @@ class ModelConfig(Section):
     """Model name sent to the server; for `local`, a name for the records."""
     base_url: str = ""
     """Address of the server up to and including `/v1`."""
+    base_urls: tuple[str, ...] = ()
+    """Addresses of several servers of this one model, instead of `base_url`; requests go to the least busy."""
+    batch: bool = False
+    """Ask through the server's batch API: cheaper, answered within a day, and the run may end meanwhile."""
+    price: PriceConfig | None = None
+    """What it costs; never part of a dataset's identity."""
     api_key_env: str = ""
     """Name of the environment variable that holds the key; the key itself never stands in this file."""
     path: str = ""
@@ -102,23 +109,6 @@ class ModelConfig(Section):
         if name and not (name.isascii() and name.isidentifier()):
             raise ValueError("must be the name of an environment variable; is this the key itself? Then change the key")
         return name
-
-
-class GenerateConfig(Section):
-    """Stage 2: N samples per prompt from each model."""
-
-    models: tuple[str, ...] = ()
-    """Names from `models`; empty: nothing is generated."""
-    n: Annotated[int, Field(ge=1, le=256)] = 4
-    """Candidates per prompt and model."""
-    temperature: Annotated[float, Field(ge=0.0, le=5.0)] = 0.8
-    """Sampling temperature."""
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
-    """Nucleus sampling."""
-    max_tokens: Annotated[int, Field(ge=1)] = 512
-    """Longest answer, in tokens."""
-    system: str = ""
-    """System prompt put before prompts that have none."""
 
 
 class AnnotatorConfig(Section):
@@ -217,6 +207,12 @@ class RuntimeConfig(Section):
     """Total time one request may take, in seconds, before it counts as failed."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 6
     """Attempts per request before the work is left for the next run."""
+    batch_wait_s: Annotated[float, Field(ge=0)] = 600.0
+    """How long a run waits for a batch before it ends, in seconds; the next run asks for it again."""
+    batch_poll_s: Annotated[float, Field(gt=0)] = 30.0
+    """How often it asks meanwhile, in seconds."""
+    probe: bool = True
+    """Find out what a server can do by six short requests before its first use."""
     workers: Annotated[int, Field(ge=0, le=1024)] = 0
     """Processes for local models and heavy kernels; 0: one per core."""
     cache: str = "cache"
@@ -256,14 +252,20 @@ class Config(Section):
     @model_validator(mode="after")
     def _names_exist(self) -> "Config":
         wanted = [("generate.models", name) for name in self.generate.models]
+        wanted += [("generate.strategies", name) for name in self.generate.asks()]
         wanted += [("annotate.annotators", each.model) for each in self.annotate.annotators if each.kind == "judge"]
         for key, name in wanted:
             if name not in self.models:
                 known = ", ".join(self.models) or "none is defined"
                 raise ValueError(f"{key} names the model {name!r}, which `models` does not define (defined: {known})")
+        unpriced = [name for name in self.generate.asks() if self.models[name].price is None]
+        unpriced = [name for name in unpriced if self.models[name].kind != "local"]
+        if self.generate.budget.max_cost is not None and unpriced:
+            raise ValueError(f"generate.budget.max_cost needs models.{unpriced[0]}.price: {{input: ..., output: ...}}")
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the content of the dataset, as JSON values: all but `runtime` and the keys' names."""
-        keys = {"models": {name: {"api_key_env"} for name in self.models}}
-        return self.model_dump(mode="json", by_alias=True, exclude={"runtime": True, **keys})
+        """Everything that decides the content of the dataset, as JSON values: all but `runtime`, money and keys' names."""
+        models = {name: {"api_key_env", "price"} for name in self.models}
+        spending: Any = {"runtime": True, "generate": {"budget"}, "models": models}
+        return self.model_dump(mode="json", by_alias=True, exclude=spending)

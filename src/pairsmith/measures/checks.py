@@ -128,7 +128,9 @@ def degenerate(response: str) -> str:
         return "empty"
     words = re.findall(r"[^\W\d_]+", response.casefold())
     tail = " ".join(words[-2 * _LONGEST_UNIT :])[-_REPEATS * _LONGEST_UNIT :]
-    for unit in range(1, len(tail) // _REPEATS + 1):
+    # Whatever repeats up to the end holds the last characters twice; most texts end here.
+    may_loop = tail[-(_LOOP_CHARS // _REPEATS) :] in tail[:-1]
+    for unit in range(1, len(tail) // _REPEATS + 1) if may_loop else ():
         length = max(_REPEATS * unit, _LOOP_CHARS)
         if len(tail) >= length and tail[-length:-unit] == tail[len(tail) - length + unit :]:
             return "looping"

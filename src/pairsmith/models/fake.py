@@ -12,14 +12,15 @@ import json
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 from pairsmith.ids import canonical_json
-from pairsmith.models.fake_answers import fake_reply
+from pairsmith.models.fake_answers import fake_answer, fake_reply
+from pairsmith.models.fake_batch import FakeBatches
 from pairsmith.models.fake_faults import Fault, Faults, http_head, in_order, play, storm
 
-__all__ = ["FakeServer", "main"]
+__all__ = ["FakeServer", "Reply", "main"]
 
 STORM_FAULTS = (
     Fault("status", 429, {"Retry-After": "0.05"}),
@@ -49,6 +50,7 @@ class FakeServer:
         api_key: str = "",
         most_at_once: int = 0,
         port: int = 0,
+        drops: Iterable[str] = (),
     ) -> None:
         """A server that has not started.
 
@@ -59,10 +61,13 @@ class FakeServer:
             api_key: if given, requests without it get 401.
             most_at_once: if given, more requests than this at once get 429.
             port: 0 takes a free one.
+            drops: fields of requests that it ignores without a word, as servers do.
         """
         self.calls: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.most_in_flight = 0
+        self.batches = FakeBatches(self._answer_in_batch)
+        self._drops = frozenset(drops)
         self._faults = faults or in_order()
         self._reply = reply
         self._latency_s = latency_s
@@ -164,6 +169,8 @@ class FakeServer:
             return await self._send(writer, 401, {"error": {"message": "wrong or missing key"}})
         if method == "GET" and path == "/v1/models":
             return await self._send(writer, 200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
+        if path.startswith(("/v1/files", "/v1/batches")):
+            return await self._send(writer, *self.batches.answer(method, path.removeprefix("/v1"), raw))
         if method != "POST" or path != "/v1/chat/completions":
             return await self._send(writer, 404, {"error": {"message": f"no such address: {path}"}})
         try:
@@ -190,27 +197,16 @@ class FakeServer:
         return in_order
 
     def _answer(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        text = self._reply(body)
-        words = text.split(" ")
-        limit = body.get("max_tokens") or len(words)
-        asked = sum(len(str(turn["content"]).split()) for turn in body["messages"])
-        return {
-            "id": "fake",
-            "object": "chat.completion",
-            "created": 0,
-            "model": body["model"],
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {"role": "assistant", "content": " ".join(words[:limit])},
-                    "finish_reason": "length" if len(words) > limit else "stop",
-                }
-            ],
-            "usage": {"prompt_tokens": asked, "completion_tokens": min(len(words), limit)},
-        }
+        return fake_answer({key: value for key, value in body.items() if key not in self._drops}, self._reply)
 
-    async def _send(self, writer: asyncio.StreamWriter, status: int, content: Mapping[str, Any]) -> bool:
-        body = json.dumps(content).encode("ascii")
+    def _answer_in_batch(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        key = self.key_of(body)
+        self.calls[key] += 1
+        self.answered[key] += 1
+        return self._answer(body)
+
+    async def _send(self, writer: asyncio.StreamWriter, status: int, content: Mapping[str, Any] | bytes) -> bool:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode("ascii")
         writer.write(http_head(status, len(body)) + body)
         await writer.drain()
         return True

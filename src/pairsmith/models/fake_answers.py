@@ -2,12 +2,12 @@
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pairsmith.ids import canonical_json
 
-__all__ = ["example_of", "fake_reply"]
+__all__ = ["example_of", "fake_answer", "fake_reply"]
 
 _TEXT = """the a of and to in is it that for on with as this by from be are or an at not which but have one can all
 you answer question because first then however example number simple water time people small large often useful
@@ -26,6 +26,34 @@ def fake_reply(body: Mapping[str, Any]) -> str:
         return canonical_json(example_of(wanted["json_schema"]["schema"], rng))
     words = rng.choices(_WORDS, k=rng.randint(_SHORTEST, _LONGEST))
     return f"{' '.join(words).capitalize()}."
+
+
+def fake_answer(body: Mapping[str, Any], reply: Callable[[Mapping[str, Any]], str]) -> dict[str, Any]:
+    """The whole answer to a request body, with `n` choices, and log-probabilities if they are asked for."""
+    choices: list[dict[str, Any]] = []
+    used = 0
+    for index in range(body.get("n") or 1):
+        seeded = {**body, "seed": body["seed"] + index} if index and "seed" in body else body
+        words = reply(seeded).split(" ")
+        limit = body.get("max_tokens") or len(words)
+        used += min(len(words), limit)
+        choice: dict[str, Any] = {
+            "index": index,
+            "message": {"role": "assistant", "content": " ".join(words[:limit])},
+            "finish_reason": "length" if len(words) > limit else "stop",
+        }
+        if body.get("logprobs"):
+            choice["logprobs"] = {"content": [{"token": word, "logprob": -0.5} for word in words[:limit]]}
+        choices.append(choice)
+    asked = sum(len(str(turn["content"]).split()) for turn in body["messages"])
+    return {
+        "id": "fake",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body["model"],
+        "choices": choices,
+        "usage": {"prompt_tokens": asked, "completion_tokens": used},
+    }
 
 
 def example_of(schema: Mapping[str, Any], rng: random.Random, depth: int = 0) -> Any:

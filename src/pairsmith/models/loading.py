@@ -24,6 +24,14 @@ def open_chat_model(name: str, config: ModelConfig, runtime: RuntimeConfig, *, p
         from pairsmith.models.local import LocalChatModel
 
         return LocalChatModel.from_config(name, config, runtime, project)
+    if config.kind == "openai" and config.batch:
+        from pairsmith.models.batch import OpenAIBatchModel
+
+        return OpenAIBatchModel.from_config(name, config, runtime, project)
+    if config.kind == "openai" and config.base_urls:
+        from pairsmith.models.balanced import BalancedChatModel
+
+        return BalancedChatModel.from_config(name, config, runtime)
     if config.kind == "openai":
         from pairsmith.models.openai import OpenAIChatModel
 

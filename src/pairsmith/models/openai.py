@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,13 +11,13 @@ import httpx
 
 from pairsmith.config import ModelConfig, RuntimeConfig
 from pairsmith.errors import ConfigError, ModelError, ModelUnavailable
+from pairsmith.models.openai_server import MAX_ANSWER_BYTES, key_from_environment, read_capped, server_address
 from pairsmith.models.openai_wire import chat_payload, parse_answer
 from pairsmith.models.protocols import ChatRequest, Completion
 from pairsmith.models.retry import Circuit, RetryPolicy, retry_after_s
 
 __all__ = ["MAX_ANSWER_BYTES", "OpenAIChatModel"]
 
-MAX_ANSWER_BYTES = 8 * 2**20
 REFUSALS_BEFORE_GIVING_UP = 3
 """A server that refuses this many requests before it has answered any is misconfigured: no more samples are spent."""
 
@@ -78,7 +77,7 @@ class OpenAIChatModel:
         """
         self.name = name
         self.slots = slots
-        self._url = _checked_address(base_url, f"models.{name}.base_url")
+        self._url = server_address(base_url, f"models.{name}.base_url") + "/chat/completions"
         self._model = model
         self._api_key = api_key
         self._timeout_s = timeout_s
@@ -104,7 +103,7 @@ class OpenAIChatModel:
             name,
             config.base_url,
             config.model,
-            api_key=_api_key(config.api_key_env, f"models.{name}.api_key_env"),
+            api_key=key_from_environment(config.api_key_env, f"models.{name}.api_key_env"),
             slots=runtime.concurrency,
             timeout_s=runtime.timeout_s,
             policy=RetryPolicy(attempts=runtime.attempts),
@@ -177,7 +176,7 @@ class OpenAIChatModel:
                     asyncio.timeout(self._timeout_s),
                     client.stream("POST", self._url, content=body, headers=headers) as response,
                 ):
-                    raw = await _read_capped(response)
+                    raw = await read_capped(response)
         except TimeoutError:
             return _Failure(f"no complete answer within {self._timeout_s:g} s")
         except httpx.RequestError as error:
@@ -251,50 +250,3 @@ class OpenAIChatModel:
 
     def _message(self, cause: str) -> str:
         return f"models.{self.name} at {self._url}: {cause}"
-
-
-async def _read_capped(response: httpx.Response) -> bytes | None:
-    """The whole body, or `None` if it is too large."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > MAX_ANSWER_BYTES:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _checked_address(base_url: str, key: str) -> str:
-    """The address of the chat endpoint.
-
-    Raises:
-        ConfigError: not an http(s) address, or credentials stand in it.
-    """
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise ConfigError(f"{key}: not an address ({error})") from None
-    if url.userinfo:
-        raise ConfigError(f"{key}: holds a user name or password; put the key into the environment, see api_key_env")
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigError(f"{key}: expected http://HOST/v1 or https://HOST/v1 (given: {base_url!r})")
-    if url.query or url.fragment:
-        raise ConfigError(f"{key}: must end with the path, without ? or #")
-    return f"{base_url.rstrip('/')}/chat/completions"
-
-
-def _api_key(variable: str, key: str) -> str:
-    """The value of the environment variable, or nothing if none is named.
-
-    Raises:
-        ConfigError: the variable is not set, or holds what no key can.
-    """
-    if not variable:
-        return ""
-    value = os.environ.get(variable, "").strip()
-    if not value:
-        raise ConfigError(f"{key}: the environment variable {variable} is not set; export the server's key in it")
-    if not (value.isascii() and value.isprintable()):
-        raise ConfigError(f"{key}: {variable} holds characters that no key has; set it again")
-    return value

@@ -1,12 +1,13 @@
 """The doors to the outside: what a chat model, a scorer, an annotator and an embedder must offer, one method each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from pairsmith.errors import ModelError
 from pairsmith.records import Annotation, Candidate, Comparison, Message, Prompt, Score
 
-__all__ = ["Annotator", "ChatModel", "ChatRequest", "Completion", "Embedder", "Scorer"]
+__all__ = ["Annotator", "BatchModel", "ChatModel", "ChatRequest", "Completion", "Embedder", "Scorer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,24 @@ class ChatModel(Protocol):
 
     async def close(self) -> None:
         """Release processes and connections."""
+        ...
+
+
+@runtime_checkable
+class BatchModel(ChatModel, Protocol):
+    """A chat model that takes many requests at once and may answer days later."""
+
+    def under_way(self) -> frozenset[str]:
+        """The ids of requests that were handed in by an earlier run, or this one, and may still be answered."""
+        ...
+
+    def complete_many(self, requests: Mapping[str, ChatRequest]) -> AsyncIterator[tuple[str, Completion | ModelError]]:
+        """Hand in the requests that are not under way, and yield id and outcome of each as soon as it is known.
+
+        Raises:
+            Incomplete: not all are answered yet; calling again later carries on.
+            ModelUnavailable: the server is down or refuses us.
+        """
         ...
 
 

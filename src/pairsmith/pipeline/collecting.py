@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pairsmith.config import Config
@@ -10,12 +11,14 @@ from pairsmith.ledger import Ledger
 from pairsmith.models.annotators import open_annotator
 from pairsmith.models.loading import open_chat_model
 from pairsmith.models.protocols import Annotator, ChatModel
+from pairsmith.pipeline.estimating import estimate, in_words, remember_rates
 from pairsmith.pipeline.guidelines import guideline
 from pairsmith.pipeline.intake import intake
+from pairsmith.pipeline.servers import know_servers
 from pairsmith.records import Annotation, Comparison, Progress
 from pairsmith.stages.annotate import annotate
 from pairsmith.stages.collect import collect, unread_files
-from pairsmith.stages.generate import generate, samples_missing
+from pairsmith.stages.generate import generate
 
 __all__ = ["Notify", "left_to_do", "run_annotate", "run_collect", "run_generate"]
 
@@ -30,8 +33,14 @@ async def run_collect(project: Path, config: Config, ledger: Ledger, notify: Not
 
 async def run_generate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Draw the samples that are missing."""
-    async with _models(project, config, config.generate.models) as models:
-        return await generate(config.generate, ledger, models, seed=config.seed, notify=notify)
+    prices = {name: model.price for name, model in config.models.items()}
+    names = config.generate.asks()
+    async with _models(project, config, names) as models:
+        servers, remarks = await know_servers(project, config, names)
+        progress = await generate(config.generate, ledger, models, seed=config.seed, prices=prices, notify=notify)
+    remember_rates(project, config, progress)
+    details = {**progress.details, "servers": servers}
+    return replace(progress, notes=(*progress.notes, *remarks), details=details)
 
 
 async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
@@ -51,12 +60,12 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
 
 def left_to_do(project: Path, config: Config, ledger: Ledger) -> dict[str, str]:
     """What each collecting stage would still do, in words; no model is opened for it."""
-    samples = samples_missing(config.generate, ledger, seed=config.seed)
+    wanted = estimate(project, config, ledger)
     voted = {annotation.comparison_id for annotation in ledger.read(Annotation)}
     unvoted = len(ledger.ids(Comparison) - voted)
     return {
         "collect": _unread(project, config, ledger),
-        "generate": f"{samples:,} candidates to draw" if samples else "nothing",
+        "generate": in_words(wanted) if wanted["calls"] else "nothing",
         "annotate": f"{unvoted:,} comparisons have no vote" if unvoted else "nothing",
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 from pairsmith.formats.reasons import REASONS as COLLECT_REASONS
 from pairsmith.ids import seed_for
 from pairsmith.pipeline.facts import Facts
+from pairsmith.pipeline.origins import intentions, origin_figures
 from pairsmith.records import Dropped, Outcome, PreferencePair, Resolved
 from pairsmith.stages.export import EXPORT_REASONS
 from pairsmith.stages.queueing import queue_figures
@@ -66,7 +67,8 @@ def summarise(
         **validated.metrics,
         **parts.metrics,
         **exported.metrics,
-        "generation": _generation(facts),
+        "generation": _generation(facts)
+        | {"origins": origin_figures(facts, parts.kept), "as_intended": intentions(facts, parts.kept)},
         "samples": _samples(parts.kept, seed),
         "inputs": sorted(
             (

@@ -1,33 +1,27 @@
-"""Stage 2: draw N samples per prompt from each model and store every one as a fact the moment it is there.
+"""Stage 2: ask models for the candidates that the strategies want, and store each as a fact the moment it is there.
 
-What is left to draw is what is wanted minus what the ledger holds, so that stopping anywhere and running again,
+What is left to ask is what is wanted minus what the ledger holds, so that stopping anywhere and running again,
 adding prompts, and running twice are one and the same thing.
 """
 
-import asyncio
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
 
-from pairsmith.config import GenerateConfig
-from pairsmith.errors import ModelError, ModelUnavailable, UsageError
-from pairsmith.ids import seed_for
-from pairsmith.ledger import Appended, Committer, Ledger, lease
-from pairsmith.models.protocols import ChatModel, ChatRequest
-from pairsmith.records import Candidate, Message, Progress, Prompt
+from pairsmith.config import GenerateConfig, PriceConfig
+from pairsmith.errors import Incomplete, UsageError
+from pairsmith.ledger import Ledger, lease
+from pairsmith.models.protocols import ChatModel
+from pairsmith.records import Candidate, Progress, Prompt
+from pairsmith.stages.asking import Ask
+from pairsmith.stages.budget import Budget
+from pairsmith.stages.drawing import Tally, Units, draw_all
+from pairsmith.stages.strategies import follow_ups, has_follow_ups, needs_answered, planned
 
-__all__ = ["generate", "samples_missing"]
+__all__ = ["asks_missing", "generate"]
 
 STAGE = "generate"
-BACKLOG = 256
-"""Answers waiting for the disk; beyond this many the models wait too."""
-GRACE_S = 10.0
-"""How long requests in flight may finish after the run is stopped, in seconds: they are paid for."""
-
-_SHOWN_ERROR_CHARS = 200
+_PROMPTS_PER_QUERY = 500
 
 
 async def generate(
@@ -36,229 +30,170 @@ async def generate(
     models: Mapping[str, ChatModel],
     *,
     seed: int,
+    prices: Mapping[str, PriceConfig | None] | None = None,
     notify: Callable[[int, int], None] | None = None,
 ) -> Progress:
-    """Draw the samples that are wanted and not in the ledger.
+    """Ask for the answers that are wanted and not in the ledger: first the planned ones, then what follows from them.
 
-    A sample that a model cannot answer is stored with its error and not asked for again. When a model becomes
-    unavailable, or the task is cancelled, requests in flight get `GRACE_S` to finish and everything that came is
-    stored before the exception goes on.
+    A question that a model cannot answer is stored with its error and not asked again. When a model becomes
+    unavailable, or the task is cancelled, requests in flight get 10 s to finish and everything that came is stored
+    before the exception goes on.
 
     Args:
-        cfg: which models, how many samples, which sampling settings.
+        cfg: which strategies, how many samples, which sampling settings, which budget.
         ledger: where prompts come from and candidates go.
         models: the opened models by their names in the configuration; the caller closes them.
         seed: the project's seed; every sample draws its own from it.
+        prices: of the models, by name, for `budget.max_cost`.
         notify: called as (present, wanted) at the start and after every sample.
 
     Returns:
-        Counts of samples, with `details`: `prompt_tokens`, `completion_tokens`, `seconds`, `tokens_per_second`.
+        Counts of samples, with `details`: `prompt_tokens`, `completion_tokens`, `seconds`, `tokens_per_second`,
+        `samples_per_second`, speed by model (`models`), and how many are new by origin (`origins`), not eligible as
+        chosen (`marked`), and asked again because they repeated another (`asked_again`).
 
     Raises:
+        Incomplete: one more request could cross the budget; running again with a larger one carries on.
         ModelUnavailable: a model is down or refuses us; running again carries on.
         LeaseHeld: another process is generating in this project.
-        UsageError: a model of `cfg.models` is not in `models`.
+        UsageError: a model that is asked is not in `models`.
     """
-    unknown = [name for name in cfg.models if name not in models]
+    unknown = [name for name in cfg.asks() if name not in models]
     if unknown:
         raise UsageError(f"generate.models names {unknown[0]!r}, which was not opened; define it under `models`")
-    if not cfg.models:
+    if not cfg.asks():
         return Progress(STAGE, wanted=0, present=0, new=0, notes=("generate.models is empty: nothing to generate",))
     with lease(ledger, STAGE):
+        tally = Tally(notify)
+        budget = Budget.of(cfg.budget, prices or {}, ledger)
         plan = _plan(cfg, ledger, seed)
-        tally = _Tally(plan.wanted, plan.present, notify)
-        await _draw_all(plan, ledger, models, tally)
+        tally.want(plan.wanted, plan.present)
+        await _draw(plan.units(models), ledger, models, tally, budget)
+        rounds = _FollowUps(cfg, ledger, seed, plan.answered)
+        asks = rounds.start(tally)
+        while asks:
+            await _draw(_by_model(asks, models), ledger, models, tally, budget)
+            asks = rounds.go_on(tally)
     return tally.progress()
 
 
-def samples_missing(cfg: GenerateConfig, ledger: Ledger, *, seed: int) -> int:
-    """How many samples `generate` would draw."""
+def asks_missing(cfg: GenerateConfig, ledger: Ledger, *, seed: int) -> Iterator[Ask]:
+    """Every question that `generate` would ask, as far as that is known now."""
     plan = _plan(cfg, ledger, seed)
-    return plan.wanted - plan.present
+    for name in plan.missing:
+        for unit in plan.asks(name):
+            yield from unit
+    yield from _FollowUps(cfg, ledger, seed, plan.answered).start(Tally(None))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """One answer to ask for."""
-
-    id: str
-    prompt: Prompt
-    model: str
-    number: int
-    params: Mapping[str, Any]
-
-    def request(self) -> ChatRequest:
-        """What the model is asked."""
-        messages = self.prompt.messages
-        if "system" in self.params:
-            messages = (Message("system", self.params["system"]), *messages)
-        settings = {key: self.params[key] for key in ("temperature", "top_p", "max_tokens", "seed")}
-        return ChatRequest(messages, **settings)
-
-    def candidate(self, **outcome: Any) -> Candidate:
-        """The fact that the question with this id came out like this."""
-        return Candidate(self.id, self.prompt.id, model=self.model, params=self.params, sample=self.number, **outcome)
+async def _draw(units: Units, ledger: Ledger, models: Mapping[str, ChatModel], tally: Tally, budget: Budget) -> None:
+    await draw_all(units, ledger, models, tally, budget)
+    if budget.exhausted:
+        done = tally.progress()
+        left = done.wanted - done.present - done.new - done.failed
+        raise Incomplete(
+            f"generate: {budget.exhausted}; {done.new:,} candidates are new, {left:,} are left to ask for. "
+            "Everything is stored; raise the limit and run again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How much is wanted, how much of it is there, and per model the numbers of each prompt's missing samples."""
+    """How much is planned, how much of it is there, and per model where each prompt's missing answers stand."""
 
     cfg: GenerateConfig
     seed: int
     wanted: int
     present: int
     missing: Mapping[str, Sequence[tuple[Prompt, Sequence[int]]]]
+    answered: frozenset[str]
 
-    def units(self, model: str, together: bool) -> Iterator[Sequence[_Sample]]:
-        """What one slot does in one go: the missing samples of a prompt, if they belong `together`, else one."""
-        for prompt, numbers in self.missing[model]:
-            samples = [_sample(self.cfg, prompt, model, number, self.seed) for number in numbers]
-            yield from [samples] if together else ([sample] for sample in samples)
+    def asks(self, model: str) -> Iterator[Sequence[Ask]]:
+        """The missing answers of one prompt after the other; made again here, for all of them at once are many."""
+        for prompt, places in self.missing[model]:
+            asks = planned(self.cfg, prompt, seed=self.seed, answered=prompt.id in self.answered)
+            yield [asks[place] for place in places]
+
+    def units(self, models: Mapping[str, ChatModel]) -> Units:
+        """What is to be done, by model."""
+        return {name: _units(self.asks(name), models[name]) for name in self.missing}
 
 
 def _plan(cfg: GenerateConfig, ledger: Ledger, seed: int) -> _Plan:
     there = ledger.ids(Candidate)
-    missing: dict[str, list[tuple[Prompt, Sequence[int]]]] = {name: [] for name in cfg.models}
+    answered: frozenset[str] = frozenset()
+    if needs_answered(cfg):
+        brought = (each for each in ledger.read(Candidate) if each.origin in ("imported", "human"))
+        answered = frozenset(each.prompt_id for each in brought if each.text.strip())
+    missing: dict[str, list[tuple[Prompt, Sequence[int]]]] = {name: [] for name in cfg.asks()}
     wanted = left = 0
     for prompt in ledger.read(Prompt):
-        for name in missing:
-            wanted += cfg.n
-            numbers = [each for each in range(cfg.n) if _sample(cfg, prompt, name, each, seed).id not in there]
-            left += len(numbers)
-            if numbers:
-                missing[name].append((prompt, numbers))
-    return _Plan(cfg, seed, wanted, wanted - left, missing)
+        asks = planned(cfg, prompt, seed=seed, answered=prompt.id in answered)
+        wanted += len(asks)
+        places: dict[str, list[int]] = {}
+        for place, ask in enumerate(asks):
+            if ask.id not in there:
+                places.setdefault(ask.model, []).append(place)
+        for name, some in places.items():
+            left += len(some)
+            missing[name].append((prompt, some))
+    return _Plan(cfg, seed, wanted, wanted - left, missing, answered)
 
 
-def _sample(cfg: GenerateConfig, prompt: Prompt, model: str, number: int, seed: int) -> _Sample:
-    params: dict[str, Any] = {"temperature": cfg.temperature, "top_p": cfg.top_p, "max_tokens": cfg.max_tokens}
-    if cfg.system and all(turn.role != "system" for turn in prompt.messages):
-        params["system"] = cfg.system
-    params["seed"] = seed_for(seed, STAGE, prompt.id + model, number)
-    return _Sample(Candidate.asked_id(prompt.id, model, params, number), prompt, model, number, params)
+def _units(asks: Iterable[Sequence[Ask]], model: ChatModel) -> Iterator[Sequence[Ask]]:
+    """Samples of a prompt that is cheap to reuse follow each other; else each goes its own way."""
+    for together in asks:
+        yield from [together] if model.shares_prompt else ([ask] for ask in together)
+
+
+def _by_model(asks: Sequence[Ask], models: Mapping[str, ChatModel]) -> Units:
+    grouped: dict[str, dict[str, list[Ask]]] = {}
+    for ask in asks:
+        grouped.setdefault(ask.model, {}).setdefault(ask.prompt.id, []).append(ask)
+    return {name: _units(by_prompt.values(), models[name]) for name, by_prompt in grouped.items()}
 
 
 @dataclass(slots=True)
-class _Tally:
-    """What has come of the run so far."""
+class _FollowUps:
+    """The answers that follow from answers, round by round; after the first, only for prompts that had any."""
 
-    wanted: int
-    present: int
-    notify: Callable[[int, int], None] | None
-    new: int = 0
-    errors: Counter[str] = field(default_factory=Counter)
-    tokens: Counter[str] = field(default_factory=Counter)
-    started: float = field(default_factory=time.perf_counter)
+    cfg: GenerateConfig
+    ledger: Ledger
+    seed: int
+    answered: frozenset[str]
+    counted: dict[str, int] = field(default_factory=dict)
+    open: list[Prompt] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._tell()
+    def start(self, tally: Tally) -> list[Ask]:
+        """What is missing now, of all prompts."""
+        return self._look(self.ledger.read(Prompt), tally) if has_follow_ups(self.cfg) else []
 
-    def add(self, candidate: Candidate) -> None:
-        """Count one candidate."""
-        self.tokens.update(candidate.usage)
-        if candidate.error:
-            self.errors[candidate.error] += 1
-        else:
-            self.new += 1
-        self._tell()
+    def go_on(self, tally: Tally) -> list[Ask]:
+        """What is missing after the last round was drawn."""
+        return self._look(self.open, tally)
 
-    def progress(self) -> Progress:
-        """The result of the stage."""
-        failed = self.errors.total()
-        seconds = time.perf_counter() - self.started
-        notes = []
-        if not self.wanted:
-            notes.append("the ledger holds no prompts: nothing to generate")
-        if failed:
-            (most, _), *_ = self.errors.most_common(1)
-            notes.append(f"{failed} samples could not be had; most often: {most[:_SHOWN_ERROR_CHARS]}")
-        details = {
-            "prompt_tokens": self.tokens["prompt_tokens"],
-            "completion_tokens": self.tokens["completion_tokens"],
-            "seconds": seconds,
-            "tokens_per_second": self.tokens["completion_tokens"] / seconds if seconds else 0.0,
-        }
-        return Progress(STAGE, self.wanted, self.present, self.new, failed, tuple(notes), details)
+    def _look(self, prompts: Iterable[Prompt], tally: Tally) -> list[Ask]:
+        waiting = iter(prompts)
+        missing: list[Ask] = []
+        still_open: list[Prompt] = []
+        while some := list(islice(waiting, _PROMPTS_PER_QUERY)):
+            there: dict[str, dict[str, Candidate]] = {prompt.id: {} for prompt in some}
+            for candidate in self.ledger.where(Candidate, "prompt_id", list(there)):
+                there[candidate.prompt_id][candidate.id] = candidate
+            for prompt in some:
+                left = self._of(prompt, there[prompt.id], tally)
+                if left:
+                    missing += left
+                    still_open.append(prompt)
+        self.open = still_open
+        return missing
 
-    def _tell(self) -> None:
-        if self.notify is not None:
-            self.notify(self.present + self.new + self.errors.total(), self.wanted)
-
-
-class _Shelf:
-    """Hands candidates to the ledger's writer, and makes whoever brings them wait when the disk falls behind."""
-
-    def __init__(self, committer: Committer, tally: _Tally) -> None:
-        self._committer = committer
-        self._tally = tally
-        self._pending: deque[Future[Appended]] = deque()
-
-    async def put(self, candidate: Candidate) -> None:
-        """Store a candidate; it is on disk at the latest when the committer closes."""
-        self._pending.append(self._committer.add(candidate))
-        self._tally.add(candidate)
-        if len(self._pending) > BACKLOG:
-            # Shielded: a future cancelled under the writer's hands would stop the writer.
-            await asyncio.shield(asyncio.wrap_future(self._pending.popleft()))
-
-
-async def _draw_all(plan: _Plan, ledger: Ledger, models: Mapping[str, ChatModel], tally: _Tally) -> None:
-    """Keep every slot of every model busy until nothing is missing."""
-    stopping = asyncio.Event()
-    with ledger.committer() as committer:
-        shelf = _Shelf(committer, tally)
-        tasks = []
-        for name in plan.missing:
-            # Samples of a prompt that is cheap to reuse follow each other; else each goes its own way.
-            queue = plan.units(name, together=models[name].shares_prompt)
-            slots = (_slot(models[name], queue, shelf, stopping) for _ in range(models[name].slots))
-            tasks += [asyncio.create_task(slot) for slot in slots]
-        await _until_done(tasks, stopping)
-
-
-async def _slot(model: ChatModel, queue: Iterator[Sequence[_Sample]], shelf: _Shelf, stopping: asyncio.Event) -> None:
-    """One request after the other from the common queue, until it is empty or the run stops."""
-    for unit in queue:
-        for sample in unit:
-            if stopping.is_set():
-                return
-            await shelf.put(await _draw(model, sample))
-
-
-async def _draw(model: ChatModel, sample: _Sample) -> Candidate:
-    try:
-        completion = await model.complete(sample.request())
-    except ModelUnavailable:
-        raise
-    except ModelError as error:
-        return sample.candidate(text="", error=_storable(str(error)))
-    text = _storable(completion.text)
-    return sample.candidate(
-        text=text,
-        finish_reason=_storable(completion.finish_reason),
-        usage=completion.usage,
-        engine=completion.engine,
-        error="" if text.strip() else "empty",
-    )
-
-
-async def _until_done(tasks: Sequence[asyncio.Task[None]], stopping: asyncio.Event) -> None:
-    """Wait for all tasks. Once one fails, or we are cancelled, the others finish what they are at within `GRACE_S`."""
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        stopping.set()
-        _, late = await asyncio.wait(tasks, timeout=GRACE_S)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late)
-    failures = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
-    if failures:
-        raise failures[0]
-
-
-def _storable(text: str) -> str:
-    """The text with lone surrogates and NUL, which databases refuse, replaced by U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+    def _of(self, prompt: Prompt, there: Mapping[str, Candidate], tally: Tally) -> list[Ask]:
+        asks = planned(self.cfg, prompt, seed=self.seed, answered=prompt.id in self.answered)
+        wanted = follow_ups(self.cfg, prompt, asks, there, seed=self.seed)
+        left = [ask for ask in wanted if ask.id not in there]
+        more = len(wanted) - self.counted.get(prompt.id, 0)
+        self.counted[prompt.id] = len(wanted)
+        if more:
+            tally.want(more, more - len(left))
+        return left

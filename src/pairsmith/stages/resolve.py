@@ -61,14 +61,14 @@ RESOLVE_REASONS: Mapping[str, str] = MappingProxyType(
         "no_majority": "the most frequent labels have equally many votes; one more vote or a ruling decides",
         "low_agreement": "the winner has a smaller share of all votes than `resolve.min_agreement`",
         "low_confidence": "the winner is less probable than `resolve.min_confidence`",
-        "truncated_chosen": "the winner was cut off or filtered by its server, so it may not be learned from",
+        "truncated_chosen": "the winner was cut off, filtered or loops, so it may not be learned from",
         **CONFLICT_REASONS,
         **SELECT_REASONS,
     }
 )
 
 _GAP_PRECEDENCE: tuple[AnnotatorKind, ...] = ("human", "verifier", "judge", "reward")
-_NOT_TO_BE_CHOSEN = ("length", "content_filter")
+_NOT_TO_BE_CHOSEN = ("length", "content_filter", "looping")
 
 
 def resolve(
