@@ -102,6 +102,16 @@ def test_levels(gap: float | None, agreement: float | None, level: str, lowest_k
         assert [drop.reason for drop in outcome.dropped] == ([] if is_kept else ["low_level"])
 
 
+def test_pairs_of_a_low_level_can_wait_for_another_vote() -> None:
+    poor = make_pair("Hi?", "a", "b", gap=0.05, agreement=0.6)
+    assert run(poor).queued == ()
+    outcome = run(poor, poor="queue")
+    (waiting,) = outcome.queued
+    assert reasons(outcome) == {poor.id: "low_level"}
+    assert (waiting.comparison_id, waiting.stage, waiting.why) == (poor.comparison_id, "validate", "low_level")
+    assert (waiting.needs, waiting.votes_needed) == ("vote", 1)
+
+
 def test_decontamination_before_and_after_dropping() -> None:
     clean = [make_pair(f"Tell me fact number {n}.", "yes", "no") for n in range(3)]
     dirty = make_pair(ITEM, "Nine.", "Ten.")

@@ -13,11 +13,7 @@ Correction = Literal["unstable_to_tie", "position", "length"]
 
 
 class ConflictsConfig(Section):
-    """What happens to preferences that cannot all stand. `lighter` drops the lightest set that ends the conflict.
-
-    Where no set is clearly lightest, the pairs in doubt wait for a person. `all` drops every pair involved, `queue`
-    lets all of them wait, and `keep` only reports.
-    """
+    """Preferences that cannot all stand: what each rule does is on docs/reference/conflicts.md."""
 
     both_ways: Rule = "lighter"
     """The same two responses to one prompt preferred in both directions."""
@@ -49,11 +45,11 @@ class SelectConfig(Section):
     """How pairs are picked among those that were compared; see docs/reference/selection.md."""
     margin: Share = 0.15
     """For `all_above_margin`, and what `refill_to` adds to it: smallest difference of the candidates' scores."""
-    max_pairs_per_prompt: Annotated[int, Field(ge=1)] | None = None
+    max_pairs_per_prompt: int | None = Field(default=None, ge=1)
     """Keep at most so many pairs of one prompt, those with the largest difference in score."""
     length_balanced: bool = False
     """Leave out pairs until the chosen response is the longer one in half of them."""
-    refill_to: Annotated[int, Field(ge=1)] | None = None
+    refill_to: int | None = Field(default=None, ge=1)
     """Take pairs back in until there are so many: prompts with the fewest first."""
 
 

@@ -99,7 +99,9 @@ def combined_verdicts(
     for row, (case, verdict) in enumerate(zip(cases, counted, strict=True)):
         p = float(found.both.probability[row])
         if _stands(cfg, case, verdict) or not found.both.evaluated[row]:
-            listed.append(verdict)
+            # Nobody was heard but models that could not tell.
+            unheard = verdict.reason == "no_votes" and bool(case.votes)
+            listed.append(Verdict("unsure", "", "calibrated") if unheard else verdict)
         elif p == 1 - p or max(p, 1 - p) < cfg.min_confidence:
             listed.append(Verdict(None, "low_confidence", "calibrated", (p, 1 - p, 0.0)))
         else:
