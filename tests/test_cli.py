@@ -378,14 +378,14 @@ annotate: {{annotators: [{{kind: judge, model: writer}}]}}
         (tmp_path / "pairsmith.yaml").write_text(text)
         (tmp_path / "prompts.txt").write_text("Why is the sky blue?\nHow do magnets work?\n")
         pairsmith("-C", tmp_path, "collect")
-        assert "4 candidates to draw" in pairsmith("-C", tmp_path, "status").out
+        assert "4 calls" in pairsmith("-C", tmp_path, "status").out
         done = pairsmith("-C", tmp_path, "generate", "--json")
         assert (done.code, done.document["new"]) == (0, 4)
         done = pairsmith("-C", tmp_path, "annotate", "--json")
         assert (done.code, done.document["new"]) == (0, 2)
         calls = sum(server.calls.values())
         assert pairsmith("-C", tmp_path, "run", "--json").document["stages"][1]["new"] == 0
-        assert sum(server.calls.values()) == calls == 4 + 2 * 2  # a judge is asked in both orders
+        assert sum(server.calls.values()) == calls == 6 + 4 + 2 * 2  # six to learn what the server can do; both orders
 
 
 def test_a_server_that_is_not_there_ends_with_5(pairsmith, tmp_path):

@@ -46,7 +46,7 @@ generate: {{models: [writer], n: {SAMPLES}, max_tokens: 20}}
 annotate: {{annotators: [{{kind: verifier}}, {{kind: judge, model: writer}}]}}
 split: {{train: 0.8}}
 gate: {{min_pairs: 1}}
-runtime: {{concurrency: {IN_FLIGHT}}}
+runtime: {{concurrency: {IN_FLIGHT}, probe: false}}
 """
 
 
@@ -149,9 +149,9 @@ def test_adding_prompts_does_only_the_new_work_and_moves_no_row(new_project):
 def test_a_server_that_goes_away_and_comes_back(new_project):
     project = new_project()
     project.write("prompts.jsonl", prompts(0, PROMPTS))
-    impatient = f"{{concurrency: {IN_FLIGHT}, attempts: 2, timeout_s: 2}}"
+    impatient = f"{{concurrency: {IN_FLIGHT}, probe: false, attempts: 2, timeout_s: 2}}"
     with FakeServer(latency_s=0.02) as server:
-        text = config(server).replace(f"{{concurrency: {IN_FLIGHT}}}", impatient)
+        text = config(server).replace(f"{{concurrency: {IN_FLIGHT}, probe: false}}", impatient)
         project.write("pairsmith.yaml", text)
         project.run("collect")
         process = project.start("generate")

@@ -265,7 +265,7 @@ class Config(Section):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the content of the dataset, as JSON values: all but `runtime`, money and keys' names."""
+        """Everything that decides the content of the dataset: all but `runtime`, money and the names of keys."""
         models = {name: {"api_key_env", "price"} for name in self.models}
         spending: Any = {"runtime": True, "generate": {"budget"}, "models": models}
         return self.model_dump(mode="json", by_alias=True, exclude=spending)
