@@ -60,6 +60,7 @@ def _type(field: FieldInfo) -> str:
     for long, short in (
         ("typing.", ""),
         ("pairsmith.config.schema.", ""),
+        ("pairsmith.config.annotating.", ""),
         ("Literal", "one of "),
         ("NoneType", "None"),
     ):

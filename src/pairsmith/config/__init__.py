@@ -1,5 +1,6 @@
 """The configuration: its sections and how they are read."""
 
+from pairsmith.config.annotating import AuditConfig
 from pairsmith.config.load import CONFIG_FILE, load_config, parse_config
 from pairsmith.config.schema import (
     AnnotateConfig,
@@ -22,6 +23,7 @@ __all__ = [
     "CONFIG_FILE",
     "AnnotateConfig",
     "AnnotatorConfig",
+    "AuditConfig",
     "CollectConfig",
     "Config",
     "ExportConfig",

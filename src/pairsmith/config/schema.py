@@ -5,7 +5,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from pairsmith.config.annotating import AnnotatorConfig
+from pairsmith.config.section import Section, Share
 
 __all__ = [
     "AnnotateConfig",
@@ -24,17 +27,9 @@ __all__ = [
     "ValidateConfig",
 ]
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 SourceFormat = Literal["auto", "prompts", "text", "chat", "preference", "hh", "arena", "pandalm", "ukp", "votes"]
-Criterion = Literal["helpfulness", "harmlessness", "honesty"]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class SourceConfig(Section):
@@ -86,7 +81,7 @@ class ModelConfig(Section):
     """GGUF file for `local`; empty: SmolLM2-135M-Instruct, fetched once."""
     context_tokens: Annotated[int, Field(ge=256)] = 2048
     """Context window of `local`, prompt and answer together."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default={})
     """Settings of your own model class."""
 
 
@@ -105,25 +100,6 @@ class GenerateConfig(Section):
     """Longest answer, in tokens."""
     system: str = ""
     """System prompt put before prompts that have none."""
-
-
-class AnnotatorConfig(Section):
-    """One source of votes or scores."""
-
-    kind: str
-    """`verifier`, `scorer`, `judge`, or `package.module:Class` of your own."""
-    name: str = ""
-    """Name in the records; by default made from kind and model."""
-    model: str = ""
-    """For `judge`: a name from `models`. For `scorer`: `surface-v0`, the scorer that ships with Pairsmith."""
-    prompts: Literal["all", "checked", "unchecked"] = "all"
-    """Which prompts it is asked about: `checked` are those that carry checks for the verifier."""
-    criteria: tuple[Criterion, ...] = ("helpfulness", "harmlessness", "honesty")
-    """What a judge is asked to weigh."""
-    min_confidence: Annotated[float, Field(ge=0.5, le=1.0)] = 0.6
-    """A scorer less sure than this votes `unsure`."""
-    options: dict[str, Any] = {}
-    """Settings of your own annotator class."""
 
 
 class AnnotateConfig(Section):
@@ -229,7 +205,7 @@ class Config(Section):
     """Name of the dataset."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of everything that is drawn."""
-    models: dict[str, ModelConfig] = {}
+    models: dict[str, ModelConfig] = Field(default={})
     """Models by name."""
     collect: CollectConfig = CollectConfig()
     """Stage 1."""
@@ -253,7 +229,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _names_exist(self) -> "Config":
         wanted = [("generate.models", name) for name in self.generate.models]
-        wanted += [("annotate.annotators", each.model) for each in self.annotate.annotators if each.kind == "judge"]
+        wanted += [("annotate.annotators", name) for each in self.annotate.annotators for name in each.needed_models]
         for key, name in wanted:
             if name not in self.models:
                 known = ", ".join(self.models) or "none is defined"

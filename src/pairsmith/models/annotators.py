@@ -1,20 +1,59 @@
 """From a line of the configuration to an annotator."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
 
-from pairsmith.config import AnnotatorConfig
+from pairsmith.config import AnnotatorConfig, ModelConfig
 from pairsmith.errors import ConfigError
+from pairsmith.measures.families import model_family
 from pairsmith.models.judge import DEFAULT_MAX_TOKENS, Judge
 from pairsmith.models.plugins import load_object
 from pairsmith.models.protocols import Annotator, ChatModel, Scorer
+from pairsmith.models.rubric import Rubric
 from pairsmith.models.scorers import SURFACE_V0, ScorerAnnotator, SurfaceScorer
 from pairsmith.models.verifier import Verifier
 from pairsmith.records import Annotation, Candidate, Comparison, Prompt, Score
 
-__all__ = ["SomePrompts", "open_annotator"]
+__all__ = ["CHAT_KINDS", "SomePrompts", "expand_panels", "open_annotator"]
 
-_KEY = "annotate.annotators"
+CHAT_KINDS: Final = ("judge", "rubric")
+"""The kinds of annotators that need an open chat model."""
+
+_KEY: Final = "annotate.annotators"
+
+
+def expand_panels(
+    configs: Sequence[AnnotatorConfig], sections: Mapping[str, ModelConfig]
+) -> tuple[AnnotatorConfig, ...]:
+    """The annotators with every panel replaced by its judges, and the family of every judge's model in its options.
+
+    Args:
+        configs: `annotate.annotators`.
+        sections: `models`.
+
+    Raises:
+        ConfigError: the models of a panel are all of one family, which would agree for the wrong reason.
+    """
+    expanded: list[AnnotatorConfig] = []
+    for config in configs:
+        members = [_with_family(member, sections) for member in config.members()]
+        families = {member.options.get("family") for member in members}
+        if config.kind == "panel" and len(families) < 2:
+            raise ConfigError(
+                f"{_KEY}: the models of the panel {', '.join(config.models)} are all of the family {families.pop()!r}; "
+                "judges favour their own kind, so take models of different families (or name another `family` among "
+                "the `options` of a model, if its name misleads)"
+            )
+        expanded += members
+    return tuple(expanded)
+
+
+def _with_family(config: AnnotatorConfig, sections: Mapping[str, ModelConfig]) -> AnnotatorConfig:
+    section = sections.get(config.model)
+    if config.kind not in ("judge", "rubric") or section is None or "family" in config.options:
+        return config
+    family = section.options.get("family") or model_family(section.model or section.path or config.model)
+    return config.model_copy(update={"options": {**config.options, "family": str(family)}})
 
 
 def open_annotator(
@@ -50,6 +89,7 @@ class SomePrompts:
         self._checked = prompts == "checked"
         self.name = annotator.name
         self.guideline = annotator.guideline
+        self.audited: bool = getattr(annotator, "audited", False)
 
     def wants(self, prompt: Prompt) -> bool:
         """Whether the prompt is one of those, and the annotator can judge it."""
@@ -60,6 +100,12 @@ class SomePrompts:
     ) -> tuple[Sequence[Annotation], Sequence[Score]]:
         """What the annotator says."""
         return await self._annotator.annotate(prompt, comparison, a, b)
+
+    def recall(self, scores: Iterable[Score]) -> None:
+        """Hand the scores of earlier runs on."""
+        recall = getattr(self._annotator, "recall", None)
+        if recall is not None:
+            recall(scores)
 
     def describe(self) -> dict[str, Any]:
         """What the annotator says about itself, if it does."""
@@ -75,17 +121,22 @@ def _open(
         return Verifier(config.name or "verifier")
     if config.kind == "scorer":
         return _open_surface(config)
-    if config.kind == "judge":
-        options = _take_options(config, {"max_tokens": lambda value: isinstance(value, int) and value > 0})
-        return Judge(
-            _judge_model(config, models),
-            name=config.name or f"judge:{config.model}",
-            criteria=config.criteria,
-            seed=seed,
-            guideline=guideline,
-            guideline_text=guideline_text,
-            max_tokens=options.get("max_tokens", DEFAULT_MAX_TOKENS),
-        )
+    if config.kind in ("judge", "rubric"):
+        options = _take_options(config, {"max_tokens": _is_count, "family": _is_text})
+        common: dict[str, Any] = {
+            "name": config.name or f"{config.kind}:{config.model}",
+            "criteria": config.criteria,
+            "seed": seed,
+            "guideline": guideline,
+            "guideline_text": guideline_text,
+            "max_tokens": options.get("max_tokens", DEFAULT_MAX_TOKENS),
+            "audit": config.audit,
+            "family": options.get("family", ""),
+        }
+        model = _judge_model(config, models)
+        if config.kind == "rubric":
+            return Rubric(model, scale=config.scale, **common)
+        return Judge(model, verdict=config.verdict, **common)
     return _open_plugin(config)
 
 
@@ -105,9 +156,9 @@ def _open_surface(config: AnnotatorConfig) -> Annotator:
 
 def _judge_model(config: AnnotatorConfig, models: Mapping[str, ChatModel]) -> ChatModel:
     if config.model not in models:
-        raise ConfigError(f"{_KEY}: a judge needs `model:`, a name from `models` (given: {config.model!r})")
+        raise ConfigError(f"{_KEY}: a {config.kind} needs `model:`, a name from `models` (given: {config.model!r})")
     if not config.criteria:
-        raise ConfigError(f"{_KEY}: judge {config.model!r} has no criteria to weigh")
+        raise ConfigError(f"{_KEY}: {config.kind} {config.model!r} has no criteria to weigh")
     return models[config.model]
 
 
@@ -130,6 +181,14 @@ def _open_plugin(config: AnnotatorConfig) -> Annotator:
             "pass the name among its `options`, or leave `name` out"
         )
     return made
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _take_options(config: AnnotatorConfig, allowed: Mapping[str, Callable[[Any], bool]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from pairsmith.ids import canonical_json
-from pairsmith.models.fake_answers import fake_reply
+from pairsmith.models.fake_answers import fake_logprobs, fake_reply
 from pairsmith.models.fake_faults import Fault, Faults, http_head, in_order, play, storm
 
 __all__ = ["FakeServer", "main"]
@@ -204,6 +204,7 @@ class FakeServer:
                     "index": 0,
                     "message": {"role": "assistant", "content": " ".join(words[:limit])},
                     "finish_reason": "length" if len(words) > limit else "stop",
+                    **fake_logprobs(body, words[0]),
                 }
             ],
             "usage": {"prompt_tokens": asked, "completion_tokens": min(len(words), limit)},

@@ -11,7 +11,7 @@ __all__ = ["Annotator", "ChatModel", "ChatRequest", "Completion", "Embedder", "S
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One sample to draw."""
+    """One sample to draw. With `top_logprobs` the likeliest first tokens are asked for, too; not all servers say."""
 
     messages: tuple[Message, ...]
     temperature: float
@@ -19,6 +19,7 @@ class ChatRequest:
     max_tokens: int
     seed: int
     json_schema: Mapping[str, Any] | None = None
+    top_logprobs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,15 @@ class Completion:
     """What came back.
 
     `finish_reason` is `stop`, `length`, `content_filter` or what the server said; `usage` counts tokens
-    (`prompt_tokens`, `completion_tokens`); `engine` says what produced it (build, file hash).
+    (`prompt_tokens`, `completion_tokens`); `engine` says what produced it (build, file hash). `first_token` holds the
+    log-probabilities of what the answer could have begun with, empty if not asked for or not told.
     """
 
     text: str
     finish_reason: str
     usage: Mapping[str, int] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)
+    first_token: Mapping[str, float] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ from pathlib import Path
 from pairsmith.config import Config
 from pairsmith.errors import InputError
 from pairsmith.ledger import Ledger
-from pairsmith.models.annotators import open_annotator
+from pairsmith.models.annotators import CHAT_KINDS, expand_panels, open_annotator
 from pairsmith.models.loading import open_chat_model
 from pairsmith.models.protocols import Annotator, ChatModel
 from pairsmith.pipeline.guidelines import guideline
@@ -36,12 +36,11 @@ async def run_generate(project: Path, config: Config, ledger: Ledger, notify: No
 
 async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Compare what is not compared yet and ask for the votes that are missing."""
-    judges = [each.model for each in config.annotate.annotators if each.kind == "judge"]
-    async with _models(project, config, judges) as models:
+    entries = expand_panels(config.annotate.annotators, config.models)
+    async with _models(project, config, [each.model for each in entries if each.kind in CHAT_KINDS]) as models:
         version, text = guideline(project)
         annotators: list[Annotator] = [
-            open_annotator(each, models, seed=config.seed, guideline=version, guideline_text=text)
-            for each in config.annotate.annotators
+            open_annotator(each, models, seed=config.seed, guideline=version, guideline_text=text) for each in entries
         ]
         concurrency = config.runtime.concurrency
         return await annotate(
