@@ -79,6 +79,7 @@ def test_only_judges_follow_guidelines():
         ({"kind": "judge", "model": "big", "options": {"max_tokens": 0}}, "cannot be 0"),
         ({"kind": "scorer", "model": "huge"}, "no scorer 'huge'"),
         ({"kind": "verifier", "options": {"x": 1}}, "no option 'x'"),
+        ({"kind": "verifier", "options": {"sandbox": "none"}}, "option 'sandbox' cannot be 'none'"),
         ({"kind": "unknown"}, "unknown kind"),
         ({"kind": f"{__name__}:Neither"}, "neither an annotator"),
         ({"kind": f"{__name__}:OwnScorer", "options": {"x": 1}}, "does not take these options"),

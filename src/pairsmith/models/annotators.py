@@ -11,7 +11,7 @@ from pairsmith.models.plugins import load_object
 from pairsmith.models.protocols import Annotator, ChatModel, Scorer
 from pairsmith.models.rubric import Rubric
 from pairsmith.models.scorers import SURFACE_V0, ScorerAnnotator, SurfaceScorer
-from pairsmith.models.verifier import Verifier
+from pairsmith.models.verifier import SANDBOXES, Verifier
 from pairsmith.records import Annotation, Candidate, Comparison, Prompt, Score
 
 __all__ = ["CHAT_KINDS", "SomePrompts", "expand_panels", "open_annotator"]
@@ -117,8 +117,8 @@ def _open(
     config: AnnotatorConfig, models: Mapping[str, ChatModel], seed: int, guideline: str, guideline_text: str
 ) -> Annotator:
     if config.kind == "verifier":
-        _take_options(config, {})
-        return Verifier(config.name or "verifier")
+        options = _take_options(config, {"sandbox": lambda value: value in SANDBOXES})
+        return Verifier(config.name or "verifier", options.get("sandbox", SANDBOXES[0]))
     if config.kind == "scorer":
         return _open_surface(config)
     if config.kind in ("judge", "rubric"):
