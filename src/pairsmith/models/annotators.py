@@ -3,23 +3,33 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from pairsmith.config import AnnotatorConfig, ModelConfig
+from pairsmith.config import AnnotatorConfig, ModelConfig, RuntimeConfig
 from pairsmith.errors import ConfigError
 from pairsmith.measures.families import model_family
 from pairsmith.models.judge import DEFAULT_MAX_TOKENS, Judge
 from pairsmith.models.plugins import load_object
-from pairsmith.models.protocols import Annotator, ChatModel, Scorer
+from pairsmith.models.protocols import Annotator, BatchScorer, ChatModel, Scorer
+from pairsmith.models.reward_model import TransformersReward
+from pairsmith.models.reward_wire import DIALECTS
 from pairsmith.models.rubric import Rubric
-from pairsmith.models.scorers import SURFACE_V0, ScorerAnnotator, SurfaceScorer
+from pairsmith.models.scorers import SURFACE_V0, BatchScorerAnnotator, ScorerAnnotator, SurfaceScorer
 from pairsmith.models.verifier import SANDBOXES, Verifier
 from pairsmith.records import Annotation, Candidate, Comparison, Prompt, Score
 
-__all__ = ["CHAT_KINDS", "SomePrompts", "expand_panels", "open_annotator"]
+__all__ = ["CHAT_KINDS", "SomePrompts", "close_annotator", "expand_panels", "open_annotator"]
 
 CHAT_KINDS: Final = ("judge", "rubric")
 """The kinds of annotators that need an open chat model."""
 
+DEFAULT_BATCH: Final = 16
 _KEY: Final = "annotate.annotators"
+
+
+async def close_annotator(annotator: Annotator) -> None:
+    """Close an annotator's connections, if it has any of its own."""
+    close = getattr(annotator, "close", None)
+    if close is not None:
+        await close()
 
 
 def expand_panels(
@@ -63,6 +73,8 @@ def open_annotator(
     seed: int,
     guideline: str = "",
     guideline_text: str = "",
+    sections: Mapping[str, ModelConfig] | None = None,
+    runtime: RuntimeConfig | None = None,
 ) -> Annotator:
     """The annotator that `config` describes.
 
@@ -73,11 +85,16 @@ def open_annotator(
         guideline: version of the project's annotation guidelines. Only judges follow them: a new version asks a
             judge anew, and leaves verifiers and scorers alone.
         guideline_text: the guidelines themselves, shown to judges.
+        sections: `models` of the configuration; only reward servers need it.
+        runtime: how patient to be with servers.
 
     Raises:
         ConfigError: if the kind, its model or an option is not known, or your class is not an annotator or scorer.
     """
-    annotator = _open(config, models, seed, guideline, guideline_text)
+    if config.kind in ("reward_server", "reward_model"):
+        annotator = _open_reward(config, sections or {}, runtime or RuntimeConfig())
+    else:
+        annotator = _open(config, models, seed, guideline, guideline_text)
     return annotator if config.prompts == "all" else SomePrompts(annotator, config.prompts)
 
 
@@ -106,6 +123,10 @@ class SomePrompts:
         recall = getattr(self._annotator, "recall", None)
         if recall is not None:
             recall(scores)
+
+    async def close(self) -> None:
+        """Close the annotator's connections, if it has any."""
+        await close_annotator(self._annotator)
 
     def describe(self) -> dict[str, Any]:
         """What the annotator says about itself, if it does."""
@@ -140,6 +161,25 @@ def _open(
     return _open_plugin(config)
 
 
+def _open_reward(config: AnnotatorConfig, sections: Mapping[str, ModelConfig], runtime: RuntimeConfig) -> Annotator:
+    allowed: dict[str, Callable[[Any], bool]] = {"revision": _is_text, "batch": _is_count}
+    if config.kind == "reward_server":
+        allowed["dialect"] = lambda value: value in DIALECTS
+    options = _take_options(config, allowed)
+    revision, batch = options.get("revision", ""), options.get("batch", DEFAULT_BATCH)
+    scorer: BatchScorer
+    if config.kind == "reward_model":
+        scorer = TransformersReward(config.model, revision=revision)
+    elif config.model not in sections:
+        raise ConfigError(f"{_KEY}: a reward_server needs `model:`, a name from `models` (given: {config.model!r})")
+    else:
+        from pairsmith.models.reward_server import RewardServer
+
+        dialect = options.get("dialect", "")
+        scorer = RewardServer(config.model, sections[config.model], runtime, dialect=dialect, revision=revision)
+    return BatchScorerAnnotator(scorer, name=config.name, min_confidence=config.min_confidence, batch=batch)
+
+
 def _open_surface(config: AnnotatorConfig) -> Annotator:
     _take_options(config, {})
     if config.model not in ("", SURFACE_V0):
@@ -168,12 +208,14 @@ def _open_plugin(config: AnnotatorConfig) -> Annotator:
         made = made(**config.options) if callable(made) else made
     except TypeError as error:
         raise ConfigError(f"{_KEY}: {config.kind} does not take these options: {error}") from error
+    if isinstance(made, BatchScorer) and not isinstance(made, Annotator):
+        return BatchScorerAnnotator(made, name=config.name, min_confidence=config.min_confidence)
     if isinstance(made, Scorer) and not isinstance(made, Annotator):
         return ScorerAnnotator(made, name=config.name, min_confidence=config.min_confidence)
     if not isinstance(made, Annotator):
         raise ConfigError(
             f"{_KEY}: {config.kind} is neither an annotator (name, guideline, wants, annotate) "
-            "nor a scorer (name, scale, score)"
+            "nor a scorer (name, scale, score; or name, scale, revision, score_many)"
         )
     if config.name and made.name != config.name:
         raise ConfigError(

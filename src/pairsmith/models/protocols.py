@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pairsmith.records import Annotation, Candidate, Comparison, Message, Prompt, Score
 
-__all__ = ["Annotator", "ChatModel", "ChatRequest", "Completion", "Embedder", "Scorer"]
+__all__ = ["Annotator", "BatchScorer", "ChatModel", "ChatRequest", "Completion", "Embedder", "Scorer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,27 @@ class Scorer(Protocol):
 
     def score(self, prompt: Prompt, candidate: Candidate) -> float:
         """The number."""
+        ...
+
+
+@runtime_checkable
+class BatchScorer(Protocol):
+    """A scorer that is asked for several responses at once, and may be far away.
+
+    `revision` names the version of the model behind it. `scale` may become known with the first answer.
+    """
+
+    name: str
+    scale: tuple[float, float] | None
+    revision: str
+
+    async def score_many(self, items: Sequence[tuple[Prompt, Candidate]]) -> Sequence[float]:
+        """One number each, in their order.
+
+        Raises:
+            ModelError: no scores for these responses.
+            ModelUnavailable: the scorer is down.
+        """
         ...
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pairsmith.config import Config
 from pairsmith.errors import InputError
 from pairsmith.ledger import Ledger
-from pairsmith.models.annotators import CHAT_KINDS, expand_panels, open_annotator
+from pairsmith.models.annotators import CHAT_KINDS, close_annotator, expand_panels, open_annotator
 from pairsmith.models.loading import open_chat_model
 from pairsmith.models.protocols import Annotator, ChatModel
 from pairsmith.pipeline.guidelines import guideline
@@ -40,12 +40,25 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
     async with _models(project, config, [each.model for each in entries if each.kind in CHAT_KINDS]) as models:
         version, text = guideline(project)
         annotators: list[Annotator] = [
-            open_annotator(each, models, seed=config.seed, guideline=version, guideline_text=text) for each in entries
+            open_annotator(
+                each,
+                models,
+                seed=config.seed,
+                guideline=version,
+                guideline_text=text,
+                sections=config.models,
+                runtime=config.runtime,
+            )
+            for each in entries
         ]
         concurrency = config.runtime.concurrency
-        return await annotate(
-            config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=notify
-        )
+        try:
+            return await annotate(
+                config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=notify
+            )
+        finally:
+            for annotator in annotators:
+                await close_annotator(annotator)
 
 
 def left_to_do(project: Path, config: Config, ledger: Ledger) -> dict[str, str]:
