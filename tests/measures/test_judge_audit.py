@@ -80,6 +80,11 @@ def test_too_little_is_not_evaluated_and_never_a_pass():
     assert audit_judge([*swaps(20, 20)])["state"] == "not_evaluated"
 
 
+def test_a_rubric_has_no_order_to_exchange():
+    assert audit_judge([{"scores": {}, **each} for each in HONEST])["state"] == "pass"
+    assert audit_judge([{"scores": {}}])["state"] == "not_evaluated"
+
+
 def test_repeats_become_a_flip_rate():
     audit = audit_judge([{"repeats": {"asked": 2, "flipped": 1}}, {"repeats": {"asked": 2, "flipped": 0}}])
     assert audit["retest_flip_rate"]["value"] == 0.25

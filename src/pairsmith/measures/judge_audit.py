@@ -64,18 +64,21 @@ def audit_judge(votes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The audit of one judge under one set of instructions.
 
     Args:
-        votes: the `criteria` of its votes; used are `swap_consistent`, `canary` and `repeats`.
+        votes: the `criteria` of its votes; used are `swap_consistent`, `canary`, `repeats`, and that a rubric has
+            `scores`.
 
     Returns:
         Figures `swap_consistency`, `canaries_withstood` (extra key `fooled_by`: counts by probe) and
         `retest_flip_rate`, `state` (`pass`, `fail`, `not_evaluated`) and `reasons` for any state but `pass`.
     """
     swaps = agreeing = asked_again = flipped = 0
+    pointwise = False
     canaries: list[Mapping[str, Any]] = []
     for criteria in votes:
         if isinstance(criteria.get("swap_consistent"), bool):
             swaps += 1
             agreeing += criteria["swap_consistent"]
+        pointwise |= "scores" in criteria
         if isinstance(criteria.get("canary"), Mapping):
             canaries.append(criteria["canary"])
         if isinstance(criteria.get("repeats"), Mapping):
@@ -84,7 +87,7 @@ def audit_judge(votes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     fooled = Counter(str(canary["probe"]) for canary in canaries if canary_fooled(canary))
     withstood = share_figure(len(canaries) - fooled.total(), len(canaries), "no canary was shown")
     failures = _failures(agreeing, swaps, fooled, len(canaries))
-    gaps = [] if failures else _gaps(swaps, len(canaries))
+    gaps = [] if failures else _gaps(None if pointwise else swaps, len(canaries))
     return {
         "swap_consistency": share_figure(agreeing, swaps, "no comparison was asked in both orders"),
         "canaries_withstood": withstood | {"fooled_by": dict(sorted(fooled.items()))},
@@ -132,9 +135,10 @@ def _failures(agreeing: int, swaps: int, fooled: Counter[str], canaries: int) ->
     return found
 
 
-def _gaps(swaps: int, canaries: int) -> list[str]:
+def _gaps(swaps: int | None, canaries: int) -> list[str]:
+    """What is too little for a verdict; a rubric sees one response at a time and has no order to exchange."""
     found = []
-    if swaps < MIN_SWAPS:
+    if swaps is not None and swaps < MIN_SWAPS:
         found.append(f"{swaps} comparisons in both orders, at least {MIN_SWAPS} are needed")
     if canaries < MIN_CANARIES:
         found.append(f"{canaries} canaries, at least {MIN_CANARIES} are needed")
