@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from pairsmith.config import AnnotateConfig
+from pairsmith.config import AnnotateConfig, AuditConfig
 from pairsmith.errors import ConfigError, LeaseHeld, ModelError, ModelUnavailable
 from pairsmith.ledger import Ledger, lease
 from pairsmith.models.judge import Judge
-from pairsmith.models.protocols import Annotator
+from pairsmith.models.protocols import Annotator, ChatRequest
 from pairsmith.models.scorers import ScorerAnnotator, SurfaceScorer
 from pairsmith.records import Annotation, Candidate, Comparison, Label, Message, Progress, Prompt, Score
 from pairsmith.stages.annotate import annotate
 from pairsmith.stages.comparisons import draw_comparisons
-from tests.models.scripted import ScriptedChat, prefers_the_first_shown, prefers_the_longer
+from tests.models.scripted import ScriptedChat, prefers_the_first_shown, prefers_the_longer, shown, verdict
 
 ALL = AnnotateConfig()
 Votes = tuple[Sequence[Annotation], Sequence[Score]]
@@ -313,10 +313,60 @@ def test_imported_comparisons_are_voted_on_but_no_new_ones_made(ledger):
 
 def test_a_judge_that_only_sees_positions_is_called_one(ledger):
     fill(ledger, 4)
-    progress = go(ledger, Judge(ScriptedChat(prefers_the_first_shown), name="small"))
-    assert any("small is a position detector" in note and "0% of 24" in note for note in progress.notes)
-    assert progress.details["annotators"]["small"]["swap_consistency"] == {"value": 0.0, "n": 24}
-    assert progress.details["annotators"]["small"]["labels"] == {"tie": 24}
+    model = ScriptedChat(prefers_the_first_shown)
+    progress = go(ledger, Judge(model, name="small"), concurrency=1)
+    assert any("REFUSED: small is a position detector" in note and "0% of 20" in note for note in progress.notes)
+    assert progress.details["annotators"]["small"]["swap_consistency"] == {"value": 0.0, "n": 20}
+    assert progress.details["annotators"]["small"]["labels"] == {"tie": 20}
+    assert (progress.wanted, progress.new) == (20, 20)  # the other four would be money for nothing
+
+
+def test_a_refused_judge_is_not_asked_again_but_others_are(ledger):
+    fill(ledger, 4)
+    go(ledger, Judge(ScriptedChat(prefers_the_first_shown), name="small"), concurrency=1)
+    model, other = ScriptedChat(prefers_the_first_shown), Longer()
+    progress = go(ledger, Judge(model, name="small"), other)
+    assert (model.requests, other.calls) == ([], 24)
+    assert any("REFUSED: small" in note and "0% of 20" in note for note in progress.notes)
+    reworded = ScriptedChat(prefers_the_longer)
+    assert go(ledger, Judge(reworded, name="small", guideline="v2")).new == 24
+    assert reworded.requests
+
+
+def test_swap_consistency_counts_over_the_whole_ledger_not_one_run(ledger):
+    coin = iter(range(10_000))
+
+    def steady_three_times_in_five(request: ChatRequest) -> str:
+        position = next(coin) // 2 % 5 >= 3
+        return prefers_the_first_shown(request) if position else prefers_the_longer(request)
+
+    for n_prompts in (1, 2, 3):  # 6 comparisons more each time: never twenty in a run
+        fill(ledger, n_prompts)
+        progress = go(ledger, Judge(ScriptedChat(steady_three_times_in_five), name="coin"), concurrency=1)
+        assert progress.notes == ()
+    fill(ledger, 4)
+    progress = go(ledger, Judge(ScriptedChat(steady_three_times_in_five), name="coin"), concurrency=1)
+    assert any("kept its verdict on only 62% of 24 comparisons" in note for note in progress.notes)
+    fill(ledger, 5)
+    model = ScriptedChat(steady_three_times_in_five)
+    assert go(ledger, Judge(model, name="coin")).new == 0
+    assert model.requests == []
+
+
+def test_a_judge_that_prefers_a_planted_text_is_stopped_at_once(ledger):
+    def falls_for_openers(request: ChatRequest) -> str:
+        _, first, second = shown(request)
+        for name, text in (("first", first), ("second", second)):
+            if text == "Thought process:":
+                return verdict(name)
+        return prefers_the_longer(request)
+
+    fill(ledger, 40)
+    judge = Judge(ScriptedChat(falls_for_openers), name="gullible", audit=AuditConfig(canaries=0.5))
+    progress = go(ledger, judge, concurrency=1)
+    assert 0 < progress.new < 240
+    assert any("REFUSED: gullible preferred a planted text" in note for note in progress.notes)
+    assert sum(progress.details["annotators"]["gullible"]["canaries"]["fooled_by"].values()) == 1
 
 
 def test_a_consistent_judge_is_not(ledger):

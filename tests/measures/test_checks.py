@@ -72,6 +72,21 @@ LOOP = "I can help you with that. " * 20
         ("ends_with", {"text": "published", "ignore_punctuation": True}, "It got published.", 1.0),
         ("no_commas", {}, "no comma", 1.0),
         ("no_commas", {}, "a, b", 0.0),
+        ("exact", {"answer": "Paris", "after": "Answer:"}, "It may be Rome. Answer: Paris.\nSure.", 1.0),
+        ("exact", {"answer": "Paris", "after": "Answer:"}, "Paris", 0.0),
+        ("number", {"answer": 72, "after": "####"}, "48 + 24 = 72\n#### 72", 1.0),
+        ("number", {"answer": 1072, "after": "####"}, "#### 5 no\n#### $1,072 (or 3)", 1.0),
+        ("number", {"answer": 72, "after": "####"}, "48 + 24 = 72", 0.0),
+        ("number", {"answer": 72, "after": "####"}, "72 ####\n", 0.0),
+        ("language", {"code": "de"}, "Der Himmel ist blau, und das ist auch gut so.", 1.0),
+        ("language", {"code": "fr"}, "Der Himmel ist blau, und das ist auch gut so.", 0.0),
+        ("language", {"code": "ja"}, "空は青いです。", 1.0),
+        ("language", {"code": "zh"}, "天空是蓝色的。", 1.0),
+        ("language", {"code": "uk"}, "Небо синє, і це добре.", 1.0),
+        ("language", {"code": "en"}, "12345 := 7x", 0.0),
+        ("json_schema", {"schema": {"type": "array", "minItems": 2}}, "[1, 2]", 1.0),
+        ("json_schema", {"schema": {"type": "array", "minItems": 2}}, "```json\n[1]\n```", 0.5),
+        ("json_schema", {"schema": {"type": "array", "minItems": 2}}, "not JSON", 0.0),
     ],
 )
 def test_kinds(kind: str, args: dict[str, Any], response: str, score: float):
@@ -83,7 +98,7 @@ def test_kinds(kind: str, args: dict[str, Any], response: str, score: float):
 
 def test_every_kind_is_tried_above():
     tried = {case[0] for mark in test_kinds.pytestmark for case in mark.args[1]}
-    assert tried == set(CHECKS)
+    assert tried == {kind for kind, each in CHECKS.items() if each.decide is not None}
 
 
 VALID: dict[str, dict[str, Any]] = {
@@ -97,12 +112,17 @@ VALID: dict[str, dict[str, Any]] = {
     **{
         kind: {"n": 1} for kind in ("max_words", "min_words", "max_sentences", "min_sentences", "bullets", "paragraphs")
     },
+    "language": {"code": "en"},
+    "json_schema": {"schema": {"type": ["object", "array", "string"], "minItems": 1}},
     **{kind: {} for kind in ("lowercase", "uppercase", "json", "no_commas")},
 }
 
 
+DECIDED = [kind for kind, each in CHECKS.items() if each.decide is not None]
+
+
 @pytest.mark.parametrize("response", ["", " \n", "...", LOOP, "1. yes\n2. yes\n3. yes\n" * 9, "haha" * 40])
-@pytest.mark.parametrize("kind", list(CHECKS))
+@pytest.mark.parametrize("kind", DECIDED)
 def test_empty_and_looping_responses_pass_nothing(kind: str, response: str):
     assert run_check(kind, VALID[kind], response).score == 0.0
 
@@ -137,6 +157,10 @@ def test_short_and_list_like_responses_are_not_degenerate(response: str):
         ("choice", {"answer": "maybe", "options": ["yes", "no"]}, "check 'choice': answer 'maybe' is not one of"),
         ("json", {"keys": [1]}, "check 'json': keys"),
         ("starts_with", {"text": " "}, "check 'starts_with': text"),
+        ("language", {"code": "tlh"}, "check 'language': code = 'tlh' is not one of ar,"),
+        ("json_schema", {"schema": []}, "check 'json_schema': schema = [] is not a JSON schema"),
+        ("json_schema", {"schema": {"pattern": "a+"}}, "check 'json_schema': $: 'pattern' is not supported"),
+        ("unit_tests", {}, "check 'unit_tests' needs 'tests'"),
     ],
 )
 def test_bad_checks_are_refused_by_name(kind: str, args: dict[str, Any], message: str):
@@ -160,11 +184,13 @@ def test_response_score_is_the_mean_with_partial_credit():
 
 
 @pytest.mark.parametrize("unit", ["1", "1,", "1,111", ". ", "```\n", "\n", "- ", "a", '"', "[", " "])
-@pytest.mark.parametrize("kind", list(CHECKS))
+@pytest.mark.parametrize("kind", DECIDED)
 def test_no_response_stalls_a_check(kind: str, unit: str):
     response = "x " + unit * (200_000 // len(unit)) + " y"
     started = time.process_time()
-    CHECKS[kind].decide(response, VALID[kind])
+    decide = CHECKS[kind].decide
+    assert decide is not None
+    decide(response, VALID[kind])
     degenerate(response)
     assert time.process_time() - started < 1.0
 
@@ -199,8 +225,38 @@ def test_agreement_with_ifeval_on_real_responses(shared_data: Path):
         assert agree[name] / n >= 0.97, name
 
 
+def test_gsm8k_verdicts_are_reproduced(shared_data: Path):
+    """Four models on 772 problems: the check must say `is_correct` wherever the authors of GSM8K do."""
+    path = shared_data / "candidates" / "gsm8k_example_model_solutions.jsonl.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    told: Counter[tuple[bool, bool]] = Counter()
+    for row in rows:
+        answer = float(row["ground_truth"].rpartition("A:")[2].strip().replace(",", ""))
+        for each in row.values():
+            if isinstance(each, dict):
+                for args in ({"answer": answer}, {"answer": answer, "after": "A:"}):
+                    told[each["is_correct"], run_check("number", args, each["solution"]).passed] += 1
+    assert told == {(True, True): 2 * 1169, (False, False): 2 * 1919}
+
+
+def test_gsm8k_answers_after_their_marker(shared_data: Path):
+    with gzip.open(shared_data / "benchmarks" / "gsm8k_test.jsonl.gz", "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    for row in rows:
+        answer = float(row["answer"].rpartition("####")[2].replace(",", ""))
+        assert run_check("number", {"answer": answer, "after": "####"}, row["answer"]).passed
+        assert not run_check("number", {"answer": answer + 1, "after": "####"}, row["answer"]).passed
+
+
+def test_code_is_not_run_here():
+    with pytest.raises(ValueError, match="only the verifier"):
+        run_check("unit_tests", {"tests": ["assert f(1)"]}, "def f(x): return x")
+
+
 def test_ifeval_prompts_with_an_unsupported_instruction_have_no_checks():
     assert ifeval_checks(["punctuation:no_comma", "change_case:english_lowercase"], [{}, {}]) is None
+    assert ifeval_checks(["language:response_language"], [{"language": "kv"}]) is None
     assert ifeval_checks(["punctuation:no_comma"], [{"x": None}]) == [("no_commas", {})]
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pairsmith.errors import ModelError, ModelUnavailable
-from pairsmith.models.judge import Judge, encode_untrusted
+from pairsmith.models.judge import Judge
+from pairsmith.models.judge_prompts import encode_untrusted
 from pairsmith.models.protocols import Annotator, ChatRequest
 from pairsmith.records import Annotation, Candidate, Comparison, Message, Prompt
 from tests.models.scripted import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pairsmith.errors import ModelError
+from pairsmith.errors import ConfigError, ModelError
 from pairsmith.models.protocols import Annotator
 from pairsmith.models.verifier import Verifier
 from pairsmith.records import Annotation, Message, Prompt, Score
@@ -75,3 +75,34 @@ def test_partial_credit_decides_between_two_failures():
 def test_a_check_that_cannot_be_run_is_no_vote(check):
     with pytest.raises(ModelError, match=r"prompt prm_\w+: check"):
         votes("x", "y", checks=(check,))
+
+
+CODE = ("unit_tests", {"tests": ["assert double(2) == 4", "assert double('a') == 'aa'"]})
+
+
+def test_code_is_run_and_the_failing_test_is_the_rationale():
+    good, half = "```python\ndef double(x):\n    return x + x\n```", "def double(x):\n    return int(x) * 2\n"
+    prompt, comparison, a, b = asked(good, half, checks=(CODE,))
+    [vote], scores = asyncio.run(Verifier(sandbox="limits").annotate(prompt, comparison, a, b))
+    assert vote.label == ("a" if a.text == good else "b")
+    assert vote.strength == 0.5
+    assert {score.candidate_id: score.value for score in scores}[b.id if a.text == good else a.id] == 0.5
+    assert "1 of 2 tests pass; \"assert double('a') == 'aa'\": ValueError" in vote.rationale
+
+
+def test_code_that_cannot_be_isolated_is_not_run():
+    class NotHere(Verifier):
+        """A verifier on a system without namespaces."""
+
+        def isolation_problem(self) -> str:
+            return "darwin has no namespaces"
+
+    prompt, comparison, a, b = asked("x = 1", "x = 2", checks=(CODE,))
+    with pytest.raises(ConfigError, match=r"darwin has no namespaces; .*options: .sandbox: limits."):
+        asyncio.run(NotHere().annotate(prompt, comparison, a, b))
+
+
+def test_an_empty_response_is_not_run():
+    vote, scores, _ = votes("", "...", checks=(CODE,))
+    assert vote.label == "both_bad"
+    assert {score.value for score in scores.values()} == {0.0}

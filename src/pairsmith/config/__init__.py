@@ -1,5 +1,6 @@
 """The configuration: its sections and how they are read."""
 
+from pairsmith.config.annotating import AuditConfig
 from pairsmith.config.generating import (
     BudgetConfig,
     DistinctConfig,
@@ -31,6 +32,7 @@ __all__ = [
     "CONFIG_FILE",
     "AnnotateConfig",
     "AnnotatorConfig",
+    "AuditConfig",
     "BudgetConfig",
     "CollectConfig",
     "Config",

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from pairsmith.config.annotating import AnnotatorConfig
 from pairsmith.config.generating import GenerateConfig, PriceConfig
 from pairsmith.config.resolve import ConflictsConfig, ResolveConfig, SelectConfig
 from pairsmith.config.section import Section, Share
@@ -34,7 +35,6 @@ __all__ = [
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 SourceFormat = Literal["auto", "prompts", "text", "chat", "preference", "hh", "arena", "pandalm", "ukp", "votes"]
-Criterion = Literal["helpfulness", "harmlessness", "honesty"]
 
 
 class SourceConfig(Section):
@@ -109,25 +109,6 @@ class ModelConfig(Section):
         if name and not (name.isascii() and name.isidentifier()):
             raise ValueError("must be the name of an environment variable; is this the key itself? Then change the key")
         return name
-
-
-class AnnotatorConfig(Section):
-    """One source of votes or scores."""
-
-    kind: str
-    """`verifier`, `scorer`, `judge`, or `package.module:Class` of your own."""
-    name: str = ""
-    """Name in the records; by default made from kind and model."""
-    model: str = ""
-    """For `judge`: a name from `models`. For `scorer`: `surface-v0`, the scorer that ships with Pairsmith."""
-    prompts: Literal["all", "checked", "unchecked"] = "all"
-    """Which prompts it is asked about: `checked` are those that carry checks for the verifier."""
-    criteria: tuple[Criterion, ...] = ("helpfulness", "harmlessness", "honesty")
-    """What a judge is asked to weigh."""
-    min_confidence: Annotated[float, Field(ge=0.5, le=1.0)] = 0.6
-    """A scorer less sure than this votes `unsure`."""
-    options: dict[str, Any] = Field(default={})
-    """Settings of your own annotator class."""
 
 
 class AnnotateConfig(Section):
@@ -253,7 +234,7 @@ class Config(Section):
     def _names_exist(self) -> "Config":
         wanted = [("generate.models", name) for name in self.generate.models]
         wanted += [("generate.strategies", name) for name in self.generate.asks()]
-        wanted += [("annotate.annotators", each.model) for each in self.annotate.annotators if each.kind == "judge"]
+        wanted += [("annotate.annotators", name) for each in self.annotate.annotators for name in each.needed_models]
         for key, name in wanted:
             if name not in self.models:
                 known = ", ".join(self.models) or "none is defined"

@@ -10,6 +10,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pairsmith.measures.json_schema import schema_result
+from pairsmith.measures.languages import language_shares
+
 __all__ = [
     "bullets",
     "choice",
@@ -17,6 +20,8 @@ __all__ = [
     "contains_none",
     "ends_with",
     "exact",
+    "json_schema",
+    "language",
     "lowercase",
     "max_sentences",
     "max_words",
@@ -46,19 +51,36 @@ def _answer_form(text: str) -> str:
     return re.sub(r"^(?:the|an?) ", "", words)
 
 
+def _final(response: str, args: Arguments) -> str | None:
+    """What stands after the last marker (`####` in GSM8K), up to the end of its line; all of it if no marker is set."""
+    if "after" not in args:
+        return response
+    _, found, rest = response.rpartition(args["after"])
+    return rest.strip().split("\n")[0] if found else None
+
+
 def exact(response: str, args: Arguments) -> Decision:
-    """The whole response is the answer, but for case, edges and a leading article."""
+    """The whole response, or its final answer, is the answer, but for case, edges and a leading article."""
+    final = _final(response, args)
+    if final is None:
+        return 0.0, f"no {args['after']!r}"
     accepted = {_answer_form(answer) for answer in [args["answer"], *args.get("accept", [])]}
-    return float(_answer_form(response) in accepted), f"expected {args['answer']!r}"
+    return float(_answer_form(final) in accepted), f"expected {args['answer']!r}"
 
 
 def number(response: str, args: Arguments) -> Decision:
-    """The last number of the response is the answer, within the tolerance."""
-    found = [float(text.replace(",", "")) for text in _NUMBER.findall(_fold(response))]
+    """The last number of the response, or the first of its final answer, is the answer, within the tolerance."""
+    final = _final(response, args)
+    if final is None:
+        return 0.0, f"no {args['after']!r}"
+    found = [float(text.replace(",", "")) for text in _NUMBER.findall(_fold(final))]
+    found = found[:1] if "after" in args else found
     if not found:
         return 0.0, "no number"
     allowed = max(float(args.get("tolerance", 0.0)), 1e-9 * abs(args["answer"]))
-    return float(abs(found[-1] - args["answer"]) <= allowed), f"last number {found[-1]:g}, expected {args['answer']:g}"
+    return float(
+        abs(found[-1] - args["answer"]) <= allowed
+    ), f"{'answer' if 'after' in args else 'last number'} {found[-1]:g}, expected {args['answer']:g}"
 
 
 def choice(response: str, args: Arguments) -> Decision:
@@ -137,15 +159,41 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def valid_json(response: str, args: Arguments) -> Decision:
-    """The response is JSON, alone or in one code fence, and an object with the keys if keys are given."""
+def _json_value(response: str) -> tuple[Any, str]:
+    """The JSON value that a response is, alone or in one code fence, and why it is none."""
     text = response.strip()
     if text.startswith("```") and text.endswith("```") and "\n" in text:
         text = text[text.index("\n") : -3]
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant), ""
     except (ValueError, RecursionError) as error:
-        return 0.0, f"not JSON: {str(error)[:80]}"
+        return None, f"not JSON: {str(error)[:80]}"
+
+
+def json_schema(response: str, args: Arguments) -> Decision:
+    """The response is JSON that fits the schema; the score is the share of the schema's demands that it meets."""
+    value, problem = _json_value(response)
+    if problem:
+        return 0.0, problem
+    demands, problems = schema_result(value, args["schema"])
+    if not problems:
+        return 1.0, "fits the schema"
+    return 1.0 - len(problems) / max(demands, len(problems)), "; ".join(problems[:3])
+
+
+def language(response: str, args: Arguments) -> Decision:
+    """More of the response is in the language than in any other; the score is otherwise its share."""
+    shares = language_shares(response)
+    seen = next(iter(shares), "none")
+    score = 1.0 if seen == args["code"] else min(shares.get(args["code"], 0.0), 0.99)
+    return score, f"language {seen}, expected {args['code']}"
+
+
+def valid_json(response: str, args: Arguments) -> Decision:
+    """The response is JSON, alone or in one code fence, and an object with the keys if keys are given."""
+    value, problem = _json_value(response)
+    if problem:
+        return 0.0, problem
     keys = args.get("keys", ())
     if keys and not isinstance(value, dict):
         return 0.5, f"JSON, but {type(value).__name__} instead of an object"

@@ -13,10 +13,12 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from pairsmith.measures import check_rules as rules
+from pairsmith.measures.json_schema import check_schema
+from pairsmith.measures.languages import LANGUAGES
 
 __all__ = ["CHECKS", "CheckKind", "CheckResult", "degenerate", "response_score", "run_check", "validate_check"]
 
-ArgumentType = Literal["text", "texts", "count", "number", "flag"]
+ArgumentType = Literal["text", "texts", "count", "number", "flag", "schema", "language"]
 Decide = Callable[[str, Mapping[str, Any]], tuple[float, str]]
 
 
@@ -31,9 +33,12 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckKind:
-    """How one kind of check is decided, and which arguments it takes."""
+    """How one kind of check is decided, and which arguments it takes.
 
-    decide: Decide
+    Kinds that run code have no `decide`: only the verifier can, in its sandbox.
+    """
+
+    decide: Decide | None
     required: Mapping[str, ArgumentType]
     optional: Mapping[str, ArgumentType]
 
@@ -48,10 +53,13 @@ def run_check(kind: str, args: Mapping[str, Any], response: str) -> CheckResult:
     CheckResult(passed=False, score=0.75, detail='4 words, at most 3')
     """
     validate_check(kind, args)
+    decide = CHECKS[kind].decide
+    if decide is None:
+        raise ValueError(f"check {kind!r} runs code; only the verifier can decide it")
     reason = degenerate(response)
     if reason:
         return CheckResult(False, 0.0, reason)
-    score, detail = CHECKS[kind].decide(response, args)
+    score, detail = decide(response, args)
     return CheckResult(score >= 1.0, score, detail)
 
 
@@ -72,6 +80,11 @@ def validate_check(kind: str, args: Mapping[str, Any]) -> None:
     for name, value in args.items():
         if not _IS_OF_TYPE[known[name]](value):
             raise ValueError(f"check {kind!r}: {name} = {value!r} is not {_MEANING[known[name]]}")
+    if kind == "json_schema":
+        try:
+            check_schema(args["schema"])
+        except ValueError as error:
+            raise ValueError(f"check 'json_schema': {error}") from error
     if kind == "choice" and args.get("answer", args["options"][0]) not in args["options"]:
         raise ValueError(f"check 'choice': answer {args['answer']!r} is not one of its options {args['options']!r}")
 
@@ -100,6 +113,8 @@ _IS_OF_TYPE: Mapping[ArgumentType, Callable[[Any], bool]] = MappingProxyType(
             isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300 and value == value
         ),
         "flag": lambda value: isinstance(value, bool),
+        "schema": lambda value: isinstance(value, Mapping),
+        "language": lambda value: value in LANGUAGES,
     }
 )
 _MEANING: Mapping[ArgumentType, str] = MappingProxyType(
@@ -109,6 +124,8 @@ _MEANING: Mapping[ArgumentType, str] = MappingProxyType(
         "count": "a whole number of at least 1",
         "number": "a finite number",
         "flag": "true or false",
+        "schema": "a JSON schema",
+        "language": f"one of {', '.join(LANGUAGES)}",
     }
 )
 
@@ -140,14 +157,14 @@ def degenerate(response: str) -> str:
     return ""
 
 
-def _kind(decide: Decide, optional: Mapping[str, ArgumentType], **required: ArgumentType) -> CheckKind:
+def _kind(decide: Decide | None, optional: Mapping[str, ArgumentType], **required: ArgumentType) -> CheckKind:
     return CheckKind(decide, MappingProxyType(required), MappingProxyType(dict(optional)))
 
 
 CHECKS: Mapping[str, CheckKind] = MappingProxyType(
     {
-        "exact": _kind(rules.exact, {"accept": "texts"}, answer="text"),
-        "number": _kind(rules.number, {"tolerance": "number"}, answer="number"),
+        "exact": _kind(rules.exact, {"accept": "texts", "after": "text"}, answer="text"),
+        "number": _kind(rules.number, {"tolerance": "number", "after": "text"}, answer="number"),
         "choice": _kind(rules.choice, {"answer": "text"}, options="texts"),
         "contains_all": _kind(rules.contains_all, {"whole": "flag"}, words="texts"),
         "contains_none": _kind(rules.contains_none, {"whole": "flag"}, words="texts"),
@@ -159,6 +176,9 @@ CHECKS: Mapping[str, CheckKind] = MappingProxyType(
         "paragraphs": _kind(rules.paragraphs, {"separator": "text"}, n="count"),
         "lowercase": _kind(rules.lowercase, {}),
         "uppercase": _kind(rules.uppercase, {}),
+        "language": _kind(rules.language, {}, code="language"),
+        "json_schema": _kind(rules.json_schema, {}, schema="schema"),
+        "unit_tests": _kind(None, {"setup": "text", "seconds": "count", "memory_mib": "count"}, tests="texts"),
         "json": _kind(rules.valid_json, {"keys": "texts"}),
         "starts_with": _kind(rules.starts_with, {}, text="text"),
         "ends_with": _kind(rules.ends_with, {"ignore_punctuation": "flag"}, text="text"),

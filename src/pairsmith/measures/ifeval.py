@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from pairsmith.measures.languages import LANGUAGES
+
 __all__ = ["IFEVAL_INSTRUCTIONS", "ifeval_checks"]
 
 Call = tuple[str, dict[str, Any]]
@@ -44,6 +46,7 @@ _TRANSLATIONS: Mapping[str, Callable[[Mapping[str, Any]], list[Call]]] = Mapping
         ],
         "length_constraints:number_sentences": _count("sentences", "num_sentences"),
         "length_constraints:number_words": _count("words", "num_words"),
+        "language:response_language": lambda kwargs: [("language", {"code": str(kwargs["language"])})],
         "punctuation:no_comma": lambda _kwargs: [("no_commas", {})],
         "startend:end_checker": lambda kwargs: [("ends_with", {"text": kwargs["end_phrase"]})],
         "startend:quotation": lambda _kwargs: [("starts_with", {"text": '"'}), ("ends_with", {"text": '"'})],
@@ -56,6 +59,8 @@ IFEVAL_INSTRUCTIONS: tuple[str, ...] = tuple(_TRANSLATIONS)
 
 def ifeval_checks(instruction_ids: Sequence[str], kwargs: Sequence[Mapping[str, Any]]) -> list[Call] | None:
     """The checks (kind, arguments) of one IFEval prompt, or `None` if any of its instructions has no equal here.
+
+    A language that `measures.languages` does not know has none.
 
     Args:
         instruction_ids: `instruction_id_list` of the row; a language prefix like `en:` is ignored.
@@ -75,4 +80,5 @@ def ifeval_checks(instruction_ids: Sequence[str], kwargs: Sequence[Mapping[str, 
             calls += _TRANSLATIONS[name]({key: value for key, value in given.items() if value is not None})
         except (KeyError, TypeError) as error:
             raise ValueError(f"IFEval instruction {instruction_id!r}: missing or unusable argument {error}") from error
-    return calls
+    foreign = any(kind == "language" and args["code"] not in LANGUAGES for kind, args in calls)
+    return None if foreign else calls

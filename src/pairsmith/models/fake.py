@@ -12,13 +12,14 @@ import json
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Self
 
 from pairsmith.ids import canonical_json
 from pairsmith.models.fake_answers import fake_answer, fake_reply
 from pairsmith.models.fake_batch import FakeBatches
 from pairsmith.models.fake_faults import Fault, Faults, http_head, in_order, play, storm
+from pairsmith.models.fake_rewards import REWARD_PATHS, fake_rewards
 
 __all__ = ["FakeServer", "Reply", "main"]
 
@@ -49,6 +50,7 @@ class FakeServer:
         latency_s: float = 0.0,
         api_key: str = "",
         most_at_once: int = 0,
+        rewards: Collection[str] = REWARD_PATHS,
         port: int = 0,
         drops: Iterable[str] = (),
     ) -> None:
@@ -60,6 +62,7 @@ class FakeServer:
             latency_s: time each answer takes, in seconds.
             api_key: if given, requests without it get 401.
             most_at_once: if given, more requests than this at once get 429.
+            rewards: addresses of a reward server that it has: `pooling`, `classify`, `score`, `get_reward`.
             port: 0 takes a free one.
             drops: fields of requests that it ignores without a word, as servers do.
         """
@@ -73,6 +76,7 @@ class FakeServer:
         self._latency_s = latency_s
         self._api_key = api_key
         self._most_at_once = most_at_once
+        self._rewards = rewards
         self._port = port
         self._in_flight = 0
         self._ready = threading.Event()
@@ -171,11 +175,12 @@ class FakeServer:
             return await self._send(writer, 200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
         if path.startswith(("/v1/files", "/v1/batches")):
             return await self._send(writer, *self.batches.answer(method, path.removeprefix("/v1"), raw))
-        if method != "POST" or path != "/v1/chat/completions":
+        dialect = path.lstrip("/")
+        if method != "POST" or (path != "/v1/chat/completions" and dialect not in self._rewards):
             return await self._send(writer, 404, {"error": {"message": f"no such address: {path}"}})
         try:
             body = json.loads(raw)
-            answer = self._answer(body)
+            answer = fake_rewards(dialect, body) if dialect in self._rewards else self._answer(body)
         except (ValueError, KeyError, TypeError) as error:
             return await self._send(writer, 400, {"error": {"message": f"unusable request: {error!r}"}})
         return await self._answer_call(body, answer, writer)

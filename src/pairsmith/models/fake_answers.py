@@ -1,13 +1,14 @@
 """What the fake server says: texts that look like language, decided by the request alone."""
 
 import hashlib
+import math
 import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pairsmith.ids import canonical_json
 
-__all__ = ["example_of", "fake_answer", "fake_reply"]
+__all__ = ["example_of", "fake_answer", "fake_logprobs", "fake_reply"]
 
 _TEXT = """the a of and to in is it that for on with as this by from be are or an at not which but have one can all
 you answer question because first then however example number simple water time people small large often useful
@@ -42,9 +43,7 @@ def fake_answer(body: Mapping[str, Any], reply: Callable[[Mapping[str, Any]], st
             "message": {"role": "assistant", "content": " ".join(words[:limit])},
             "finish_reason": "length" if len(words) > limit else "stop",
         }
-        if body.get("logprobs"):
-            choice["logprobs"] = {"content": [{"token": word, "logprob": -0.5} for word in words[:limit]]}
-        choices.append(choice)
+        choices.append(choice | fake_logprobs(body, words[0]))
     asked = sum(len(str(turn["content"]).split()) for turn in body["messages"])
     return {
         "id": "fake",
@@ -54,6 +53,15 @@ def fake_answer(body: Mapping[str, Any], reply: Callable[[Mapping[str, Any]], st
         "choices": choices,
         "usage": {"prompt_tokens": asked, "completion_tokens": used},
     }
+
+
+def fake_logprobs(body: Mapping[str, Any], word: str) -> dict[str, Any]:
+    """The `logprobs` of a choice, if they were asked for: the word that was said at 0.7, `other` at 0.2."""
+    if not body.get("logprobs"):
+        return {}
+    said = {"token": word, "logprob": math.log(0.7)}
+    top = [said, {"token": "other", "logprob": math.log(0.2)}][: int(body.get("top_logprobs") or 0)]
+    return {"logprobs": {"content": [{**said, "top_logprobs": top}]}}
 
 
 def example_of(schema: Mapping[str, Any], rng: random.Random, depth: int = 0) -> Any:

@@ -122,7 +122,7 @@ def _spoilt(fault: Fault, answer: Mapping[str, Any], body: bytes) -> tuple[bytes
 
 
 def _spoilt_content(kind: FaultKind, answer: Mapping[str, Any], body: bytes) -> bytes:
-    choice: dict[str, Any] = answer["choices"][0]
+    choice: dict[str, Any] = answer.get("choices", [{}])[0]
     changed: dict[FaultKind, Any] = {
         "json_array": [answer],
         "missing_choices": {key: value for key, value in answer.items() if key != "choices"},

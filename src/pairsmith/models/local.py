@@ -22,7 +22,7 @@ from typing import IO, Any
 from pairsmith.config import ModelConfig, RuntimeConfig
 from pairsmith.engine import available_cores
 from pairsmith.errors import ConfigError, MissingExtra, ModelError, ModelUnavailable
-from pairsmith.models.openai_wire import chat_payload
+from pairsmith.models.openai_wire import chat_payload, first_token_logprobs
 from pairsmith.models.protocols import ChatRequest, Completion
 from pairsmith.models.weights import file_sha256, smollm2_path
 from pairsmith.records import Message
@@ -117,7 +117,13 @@ class LocalChatModel:
             raise ModelError(_explain(error))
         choice = reply["choices"][0]
         usage = {key: reply["usage"][key] for key in ("prompt_tokens", "completion_tokens")}
-        return Completion(choice["message"].get("content") or "", choice["finish_reason"] or "", usage, engine)
+        return Completion(
+            choice["message"].get("content") or "",
+            choice["finish_reason"] or "",
+            usage,
+            engine,
+            first_token_logprobs(choice),
+        )
 
     def _take(self, messages: tuple[Message, ...]) -> "_Worker":
         """The idle worker that read this prompt last, else the one that became idle last."""

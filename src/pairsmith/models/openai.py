@@ -20,9 +20,7 @@ __all__ = ["MAX_ANSWER_BYTES", "OpenAIChatModel"]
 
 REFUSALS_BEFORE_GIVING_UP = 3
 """A server that refuses this many requests before it has answered any is misconfigured: no more samples are spent."""
-
 KEEP_ALIVE_S = 60.0
-
 _EXCERPT_CHARS = 300
 _BUSY = 429
 _RETRIED = {408, 409, 425}  # and all of 5xx
@@ -111,7 +109,9 @@ class OpenAIChatModel:
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Draw one sample. See `ChatModel.complete`."""
-        body = json.dumps({"model": self._model, **chat_payload(request)}).encode("ascii")
+        return await self._ask(json.dumps({"model": self._model, **chat_payload(request)}).encode("ascii"))
+
+    async def _ask(self, body: bytes) -> Completion:
         tries = failures = 0
         while True:
             outcome = await self._attempt(body)
@@ -200,7 +200,7 @@ class OpenAIChatModel:
                 _log.warning(self._message(f"asked for {self._model!r}, answered by {answer.model!r}"))
         if answer.fingerprint:
             engine["system_fingerprint"] = answer.fingerprint
-        return Completion(answer.text, answer.finish_reason, answer.usage, engine)
+        return Completion(answer.text, answer.finish_reason, answer.usage, engine, answer.first_token)
 
     def _read_refusal(self, response: httpx.Response, raw: bytes) -> _Failure:
         status = response.status_code

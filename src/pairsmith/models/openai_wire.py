@@ -1,13 +1,14 @@
 """The OpenAI chat protocol as bytes: what is sent, and what an answer must look like to be believed."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pairsmith.models.protocols import ChatRequest
 
-__all__ = ["Answer", "chat_payload", "parse_answer"]
+__all__ = ["Answer", "chat_payload", "first_token_logprobs", "parse_answer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Answer:
     usage: Mapping[str, int]
     model: str
     fingerprint: str
+    first_token: Mapping[str, float]
 
 
 def chat_payload(request: ChatRequest) -> dict[str, Any]:
@@ -30,6 +32,8 @@ def chat_payload(request: ChatRequest) -> dict[str, Any]:
         "max_tokens": request.max_tokens,
         "seed": request.seed,
     }
+    if request.top_logprobs:
+        payload |= {"logprobs": True, "top_logprobs": request.top_logprobs}
     if request.json_schema is not None:
         schema = {"name": "answer", "strict": True, "schema": dict(request.json_schema)}
         payload["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -64,7 +68,24 @@ def parse_answer(raw: bytes) -> Answer | str:
         usage=_token_counts(whole.get("usage")),
         model=_name(whole.get("model")),
         fingerprint=_name(whole.get("system_fingerprint")),
+        first_token=first_token_logprobs(choice),
     )
+
+
+def first_token_logprobs(choice: Mapping[str, Any]) -> dict[str, float]:
+    """Log-probabilities of the likeliest first tokens of a choice; empty where the server does not tell them."""
+    told = choice.get("logprobs")
+    content = told.get("content") if isinstance(told, dict) else None
+    first = content[0] if isinstance(content, list) and content else None
+    top = first.get("top_logprobs") if isinstance(first, dict) else None
+    entries = [entry for entry in top if isinstance(entry, dict)] if isinstance(top, list) else []
+    return {
+        entry["token"]: float(entry["logprob"])
+        for entry in entries
+        if isinstance(entry.get("token"), str)
+        and isinstance(entry.get("logprob"), int | float)
+        and math.isfinite(entry["logprob"])
+    }
 
 
 def _token_counts(usage: Any) -> dict[str, int]:

@@ -7,12 +7,21 @@ from typing import Any, Protocol, runtime_checkable
 from pairsmith.errors import ModelError
 from pairsmith.records import Annotation, Candidate, Comparison, Message, Prompt, Score
 
-__all__ = ["Annotator", "BatchModel", "ChatModel", "ChatRequest", "Completion", "Embedder", "Scorer"]
+__all__ = [
+    "Annotator",
+    "BatchModel",
+    "BatchScorer",
+    "ChatModel",
+    "ChatRequest",
+    "Completion",
+    "Embedder",
+    "Scorer",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One sample to draw."""
+    """One sample to draw. With `top_logprobs` the likeliest first tokens are asked for, too; not all servers say."""
 
     messages: tuple[Message, ...]
     temperature: float
@@ -20,6 +29,7 @@ class ChatRequest:
     max_tokens: int
     seed: int
     json_schema: Mapping[str, Any] | None = None
+    top_logprobs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +37,15 @@ class Completion:
     """What came back.
 
     `finish_reason` is `stop`, `length`, `content_filter` or what the server said; `usage` counts tokens
-    (`prompt_tokens`, `completion_tokens`); `engine` says what produced it (build, file hash).
+    (`prompt_tokens`, `completion_tokens`); `engine` says what produced it (build, file hash). `first_token` holds the
+    log-probabilities of what the answer could have begun with, empty if not asked for or not told.
     """
 
     text: str
     finish_reason: str
     usage: Mapping[str, int] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)
+    first_token: Mapping[str, float] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -116,6 +128,27 @@ class Scorer(Protocol):
 
     def score(self, prompt: Prompt, candidate: Candidate) -> float:
         """The number."""
+        ...
+
+
+@runtime_checkable
+class BatchScorer(Protocol):
+    """A scorer that is asked for several responses at once, and may be far away.
+
+    `revision` names the version of the model behind it. `scale` may become known with the first answer.
+    """
+
+    name: str
+    scale: tuple[float, float] | None
+    revision: str
+
+    async def score_many(self, items: Sequence[tuple[Prompt, Candidate]]) -> Sequence[float]:
+        """One number each, in their order.
+
+        Raises:
+            ModelError: no scores for these responses.
+            ModelUnavailable: the scorer is down.
+        """
         ...
 
 

@@ -1,8 +1,9 @@
 """Votes from numbers: any scorer as an annotator, and the surface scorer that ships as a demonstration."""
 
+import asyncio
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
 from typing import Any, Final
@@ -12,10 +13,11 @@ import numpy as np
 from pairsmith.errors import ConfigError, ModelError
 from pairsmith.measures.calibration import sigmoid
 from pairsmith.measures.surface import FEATURES, surface_features
-from pairsmith.models.protocols import Scorer
+from pairsmith.models.batching import Batcher
+from pairsmith.models.protocols import BatchScorer, Scorer
 from pairsmith.records import Annotation, Candidate, Comparison, Label, Prompt, Score
 
-__all__ = ["SURFACE_V0", "ScorerAnnotator", "SurfaceScorer"]
+__all__ = ["SURFACE_V0", "BatchScorerAnnotator", "ScorerAnnotator", "SurfaceScorer"]
 
 SURFACE_V0: Final = "surface-v0"
 _REMEMBERED_SCORES = 4096  # a candidate meets several others; its comparisons come close together
@@ -92,7 +94,7 @@ class ScorerAnnotator:
 
     def __init__(
         self,
-        scorer: Scorer,
+        scorer: Scorer | BatchScorer,
         *,
         name: str = "",
         min_confidence: float = 0.6,
@@ -123,7 +125,7 @@ class ScorerAnnotator:
         Raises:
             ModelError: if the scorer returns something that is not a finite number.
         """
-        value_a, value_b = self._score(prompt, a), self._score(prompt, b)
+        value_a, value_b = await self._values(prompt, a, b)
         p = float(sigmoid((value_a - value_b) / self._temperature))
         label: Label = "unsure" if max(p, 1 - p) < self._min_confidence or p == 0.5 else "a" if p > 0.5 else "b"
         vote = Annotation.of(
@@ -131,24 +133,74 @@ class ScorerAnnotator:
             self.name,
             "reward",
             label,
+            guideline=self.guideline,
             strength=abs(2 * p - 1),
             criteria={"p": p, **self._provenance},
             rationale=f"{self.scorer.name}: {value_a:.3f} against {value_b:.3f}",
         )
         scores = [
-            Score.of(candidate.id, self.scorer.name, value, self.scorer.scale)
+            Score.of(candidate.id, self._score_name, value, self.scorer.scale)
             for candidate, value in ((a, value_a), (b, value_b))
         ]
         return [vote], scores
+
+    @property
+    def _score_name(self) -> str:
+        """The scorer's name in the records, with its revision if it has one."""
+        revision = getattr(self.scorer, "revision", "")
+        return f"{self.scorer.name}@{revision}" if revision else self.scorer.name
+
+    async def _values(self, prompt: Prompt, a: Candidate, b: Candidate) -> tuple[float, float]:
+        return self._score(prompt, a), self._score(prompt, b)
 
     def _score(self, prompt: Prompt, candidate: Candidate) -> float:
         known = self._remembered.get(candidate.id)
         if known is not None:
             return known
-        value = float(self.scorer.score(prompt, candidate))
-        if not math.isfinite(value):
-            raise ModelError(f"{self.name}: the score of {candidate.id} is {value}, not a finite number")
+        assert not isinstance(self.scorer, BatchScorer)
+        value = self._finite(candidate, float(self.scorer.score(prompt, candidate)))
         if len(self._remembered) >= _REMEMBERED_SCORES:
             self._remembered.clear()
         self._remembered[candidate.id] = value
         return value
+
+    def _finite(self, candidate: Candidate, value: float) -> float:
+        if not math.isfinite(value):
+            raise ModelError(f"{self.name}: the score of {candidate.id} is {value}, not a finite number")
+        return value
+
+
+class BatchScorerAnnotator(ScorerAnnotator):
+    """The same for a scorer that is asked for several responses at once; each response is paid for once.
+
+    Its votes carry the revision of the scorer as their guideline: another revision is another voter.
+    """
+
+    def __init__(self, scorer: BatchScorer, *, name: str = "", min_confidence: float = 0.6, batch: int = 16) -> None:
+        super().__init__(scorer, name=name or scorer.name, min_confidence=min_confidence)
+        self.guideline = scorer.revision
+        self._batcher = Batcher(scorer.score_many, batch)
+        self._asked: dict[str, asyncio.Task[float]] = {}
+
+    def recall(self, scores: Iterable[Score]) -> None:
+        """Take over what earlier runs paid for."""
+        own = self._score_name
+        self._remembered |= {score.candidate_id: score.value for score in scores if score.scorer == own}
+
+    async def close(self) -> None:
+        """Close the scorer's connections, if it has any."""
+        close = getattr(self.scorer, "close", None)
+        if close is not None:
+            await close()
+
+    async def _values(self, prompt: Prompt, a: Candidate, b: Candidate) -> tuple[float, float]:
+        value_a, value_b = await asyncio.gather(self._value(prompt, a), self._value(prompt, b))
+        return value_a, value_b
+
+    async def _value(self, prompt: Prompt, candidate: Candidate) -> float:
+        if candidate.id in self._remembered:
+            return self._remembered[candidate.id]
+        task = self._asked.get(candidate.id)
+        if task is None:
+            task = self._asked[candidate.id] = asyncio.create_task(self._batcher.score(prompt, candidate))
+        return self._finite(candidate, await asyncio.shield(task))

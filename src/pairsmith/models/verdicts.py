@@ -8,7 +8,19 @@ from typing import Any, Final, Literal, cast, get_args
 
 from pairsmith.errors import ModelError
 
-__all__ = ["CHOICES", "FIVE_LEVELS", "Choice", "Verdict", "parse_marked", "parse_verdict", "storable", "verdict_schema"]
+__all__ = [
+    "CHOICES",
+    "FIVE_LEVELS",
+    "Choice",
+    "Rating",
+    "Verdict",
+    "parse_marked",
+    "parse_ratings",
+    "parse_verdict",
+    "rating_schema",
+    "storable",
+    "verdict_schema",
+]
 
 Choice = Literal["first", "second", "tie", "both_bad"]
 """What a judge may say about two responses it sees one after the other."""
@@ -37,6 +49,19 @@ class Verdict:
     choice: Choice
     criteria: Mapping[str, Choice] = field(default_factory=dict)
     rationale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """The scores of one response on each criterion, whole numbers on the declared scale."""
+
+    scores: Mapping[str, int]
+    rationale: str = ""
+
+    @property
+    def mean(self) -> float:
+        """The mean over the criteria."""
+        return sum(self.scores.values()) / len(self.scores)
 
 
 def verdict_schema(criteria: Sequence[str]) -> dict[str, Any]:
@@ -71,6 +96,38 @@ def parse_verdict(text: str, criteria: Sequence[str] = ()) -> Verdict:
         choice=_choice(values, "verdict"),
         criteria={criterion: _choice(values, criterion) for criterion in criteria},
         rationale=_text(values.get("rationale", "")),
+    )
+
+
+def rating_schema(criteria: Sequence[str], scale: tuple[int, int]) -> dict[str, Any]:
+    """The JSON schema of a rating. Reasons come before the scores, so that these can follow from them."""
+    score = {"type": "integer", "minimum": scale[0], "maximum": scale[1]}
+    properties: dict[str, Any] = {"rationale": {"type": "string"}, **dict.fromkeys(criteria, score)}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def parse_ratings(text: str, criteria: Sequence[str], scale: tuple[int, int]) -> Rating:
+    """The scores in a rater's answer, which must be one JSON object and nothing else.
+
+    Scores are JSON integers on the scale. Text is never searched for digits: that is how "10" was read as "1" in
+    UltraFeedback and the worst responses became the best.
+
+    Raises:
+        ModelError: with what is wrong, in words a rater can act on.
+    """
+    values = _only_object(text)
+    known = {"rationale", *criteria}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ModelError(f"unknown field {unknown[0][:_SHOWN]!r}; the fields are {', '.join(sorted(known))}")
+    return Rating(
+        {criterion: _whole_number(values, criterion, scale) for criterion in criteria},
+        _text(values.get("rationale", "")),
     )
 
 
@@ -128,6 +185,17 @@ def _choice(values: Mapping[str, Any], name: str) -> Choice:
     if value not in CHOICES:
         raise ModelError(f"field {name!r} is {str(value)[:_SHOWN]!r}; it must be one of {', '.join(CHOICES)}")
     return cast(Choice, value)
+
+
+def _whole_number(values: Mapping[str, Any], name: str, scale: tuple[int, int]) -> int:
+    if name not in values:
+        raise ModelError(f"field {name!r} is missing")
+    value = values[name]
+    if type(value) is not int:
+        raise ModelError(f"field {name!r} is {str(value)[:_SHOWN]!r}, not a whole number without quotes")
+    if not scale[0] <= value <= scale[1]:
+        raise ModelError(f"field {name!r} is {value}, outside the scale {scale[0]} to {scale[1]}")
+    return value
 
 
 def _text(value: Any) -> str:

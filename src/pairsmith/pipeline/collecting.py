@@ -8,7 +8,7 @@ from pathlib import Path
 from pairsmith.config import Config
 from pairsmith.errors import InputError
 from pairsmith.ledger import Ledger
-from pairsmith.models.annotators import open_annotator
+from pairsmith.models.annotators import CHAT_KINDS, close_annotator, expand_panels, open_annotator
 from pairsmith.models.loading import open_chat_model
 from pairsmith.models.protocols import Annotator, ChatModel
 from pairsmith.pipeline.estimating import estimate, in_words, remember_rates
@@ -45,17 +45,29 @@ async def run_generate(project: Path, config: Config, ledger: Ledger, notify: No
 
 async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Compare what is not compared yet and ask for the votes that are missing."""
-    judges = [each.model for each in config.annotate.annotators if each.kind == "judge"]
-    async with _models(project, config, judges) as models:
+    entries = expand_panels(config.annotate.annotators, config.models)
+    async with _models(project, config, [each.model for each in entries if each.kind in CHAT_KINDS]) as models:
         version, text = guideline(project)
         annotators: list[Annotator] = [
-            open_annotator(each, models, seed=config.seed, guideline=version, guideline_text=text)
-            for each in config.annotate.annotators
+            open_annotator(
+                each,
+                models,
+                seed=config.seed,
+                guideline=version,
+                guideline_text=text,
+                sections=config.models,
+                runtime=config.runtime,
+            )
+            for each in entries
         ]
         concurrency = config.runtime.concurrency
-        return await annotate(
-            config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=notify
-        )
+        try:
+            return await annotate(
+                config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=notify
+            )
+        finally:
+            for annotator in annotators:
+                await close_annotator(annotator)
 
 
 def left_to_do(project: Path, config: Config, ledger: Ledger) -> dict[str, str]:

@@ -6,10 +6,21 @@ from typing import Any
 
 from pairsmith.config import Config
 from pairsmith.engine import available_cores
+from pairsmith.measures.judge_audit import audit_judges, failed_judges
 from pairsmith.pipeline.facts import Facts
 from pairsmith.pipeline.gate import gate
 from pairsmith.pipeline.summary import summarise
-from pairsmith.records import Benchmark, Dropped, GateReport, Outcome, PreferencePair, Queued, Resolution, Resolved
+from pairsmith.records import (
+    Annotation,
+    Benchmark,
+    Dropped,
+    GateReport,
+    Outcome,
+    PreferencePair,
+    Queued,
+    Resolution,
+    Resolved,
+)
 from pairsmith.stages.export import export
 from pairsmith.stages.resolve import resolve
 from pairsmith.stages.split import split
@@ -46,12 +57,17 @@ class Derived:
 def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], dataset: Mapping[str, Any]) -> Derived:
     """Run resolve, validate, split and export on the facts; `dataset` says what the metrics are about."""
     workers = config.runtime.workers or available_cores()
+    audits = audit_judges(
+        (vote.annotator, vote.guideline, vote.criteria) for vote in facts.annotations if _judged(vote)
+    )
+    withheld = failed_judges(audits)
+    believed = [vote for vote in facts.annotations if (vote.annotator, vote.guideline) not in withheld]
     resolved = resolve(
         config.resolve,
         facts.prompts,
         facts.candidates,
         facts.comparisons,
-        facts.annotations,
+        believed,
         facts.rulings,
         facts.scores,
         seed=config.seed,
@@ -68,8 +84,13 @@ def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], datase
     )
     parts = split(config.split, facts.prompts, validated.kept, seed=config.seed)
     exported = export(config.export, parts.kept)
-    metrics = summarise(facts, resolved, validated, parts, exported, dataset, seed=config.seed)
+    metrics = summarise(facts, resolved, validated, parts, exported, dataset, seed=config.seed) | {"judges": audits}
     return Derived(resolved, pairs, validated, parts, exported, metrics, gate(config.gate, metrics))
+
+
+def _judged(vote: Annotation) -> bool:
+    """Whether a vote is a model's opinion; imported verdicts of judges carry no audit and are not withheld."""
+    return vote.kind == "judge"
 
 
 def _pairs(facts: Facts, resolutions: Sequence[Resolution]) -> tuple[PreferencePair, ...]:

@@ -3,22 +3,21 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from pairsmith.config import AnnotateConfig
 from pairsmith.errors import ConfigError, ModelError, ModelUnavailable
 from pairsmith.ids import seed_for
 from pairsmith.ledger import Committer, Ledger, lease
 from pairsmith.models.protocols import Annotator
-from pairsmith.records import Annotation, Candidate, Comparison, Fact, Progress, Prompt
+from pairsmith.records import Annotation, Candidate, Comparison, Fact, Progress, Prompt, Score
 from pairsmith.stages.comparisons import draw_comparisons
+from pairsmith.stages.tallies import Tally
 
 __all__ = ["annotate"]
 
 STAGE: Final = "annotate"
-SWAP_GUARD_VOTES: Final = 20  # fewer comparisons say little about a judge
-SWAP_GUARD_SHARE: Final = 0.70  # coin flips and small models stay below it, see docs/reference/annotators.md
 _YIELD_EVERY: Final = 64  # votes that cost no waiting still let Ctrl-C and other annotators in
 
 
@@ -53,6 +52,7 @@ async def annotate(
         ledger.append(drawn)
         comparisons = (*facts.comparisons, *drawn)
         tallies = _plan(cfg, facts, comparisons, annotators, ledger.ids(Annotation), seed)
+        _recall(ledger, tallies)
         await _collect(ledger, facts, tallies, concurrency, notify)
     return _progress(tallies, {"present": len(facts.comparisons), "new": len(drawn), **left_out})
 
@@ -79,62 +79,6 @@ class _Facts:
         return comparison.prompt_id in self.prompts and comparison.a in known and comparison.b in known
 
 
-@dataclass(slots=True)
-class _Tally:
-    """One annotator's votes in this run."""
-
-    annotator: Annotator
-    missing: list[Comparison] = field(default_factory=list)
-    present: int = 0
-    new: int = 0
-    failed: int = 0
-    first_failure: str = ""
-    labels: Counter[str] = field(default_factory=Counter)
-    both_orders: int = 0
-    orders_agree: int = 0
-    demonstration: bool = False
-
-    def count(self, votes: Iterable[Annotation]) -> None:
-        """Take in what one comparison brought."""
-        self.new += 1
-        for vote in votes:
-            self.labels[vote.label] += 1
-            self.demonstration |= vote.criteria.get("demonstration") is True
-            if "swap_consistent" in vote.criteria:
-                self.both_orders += 1
-                self.orders_agree += vote.criteria["swap_consistent"] is True
-
-    def details(self) -> dict[str, Any]:
-        """The figures, as plain values."""
-        figures: dict[str, Any] = {
-            "wanted": self.present + len(self.missing),
-            "present": self.present,
-            "new": self.new,
-            "failed": self.failed,
-            "labels": dict(sorted(self.labels.items())),
-        }
-        if self.both_orders:
-            figures["swap_consistency"] = {"value": self.orders_agree / self.both_orders, "n": self.both_orders}
-        return figures
-
-    def notes(self) -> Iterator[str]:
-        """What a person must be told."""
-        name = self.annotator.name
-        if self.failed:
-            yield (
-                f"{name}: no usable verdict on {self.failed} of {self.failed + self.new} comparisons; they stay "
-                f"without its vote and are asked again next time (first: {self.first_failure})"
-            )
-        if self.both_orders >= SWAP_GUARD_VOTES and self.orders_agree < SWAP_GUARD_SHARE * self.both_orders:
-            yield (
-                f"WARNING: {name} is a position detector: asked again with the responses exchanged it kept its "
-                f"verdict on only {self.orders_agree / self.both_orders:.0%} of {self.both_orders} comparisons "
-                f"(at least {SWAP_GUARD_SHARE:.0%} is needed); do not use its votes, take a stronger judge"
-            )
-        if self.demonstration:
-            yield f"{name}: a demonstration scorer; its gap alone never satisfies the gate"
-
-
 def _check_names(annotators: Sequence[Annotator]) -> None:
     for name, times in Counter(annotator.name for annotator in annotators).items():
         if times > 1:
@@ -148,9 +92,9 @@ def _plan(
     annotators: Sequence[Annotator],
     present: set[str],
     seed: int,
-) -> list[_Tally]:
+) -> list[Tally]:
     """For every annotator, which votes are there and which are missing."""
-    tallies = [_Tally(annotator) for annotator in annotators]
+    tallies = [Tally(annotator) for annotator in annotators]
     for comparison in filter(facts.complete, comparisons):
         prompt = facts.prompts[comparison.prompt_id]
         willing = [tally for tally in tallies if tally.annotator.wants(prompt)]
@@ -163,6 +107,18 @@ def _plan(
             else:
                 tally.missing.append(comparison)
     return tallies
+
+
+def _recall(ledger: Ledger, tallies: Sequence[Tally]) -> None:
+    """Show judges their record and scorers their scores, so that nothing is paid for twice or in vain."""
+    audited = [tally for tally in tallies if getattr(tally.annotator, "audited", False)]
+    votes = list(ledger.read(Annotation)) if audited else []
+    for tally in audited:
+        tally.recall(votes)
+    recalls = [recall for tally in tallies if (recall := getattr(tally.annotator, "recall", None)) is not None]
+    scores = list(ledger.read(Score)) if recalls else []
+    for recall in recalls:
+        recall(scores)
 
 
 @dataclass(slots=True)
@@ -180,17 +136,17 @@ class _Run:
 async def _collect(
     ledger: Ledger,
     facts: _Facts,
-    tallies: Sequence[_Tally],
+    tallies: Sequence[Tally],
     concurrency: int,
     notify: Callable[[int, int], None] | None,
 ) -> None:
-    present, missing = sum(tally.present for tally in tallies), sum(len(tally.missing) for tally in tallies)
+    present, wanted = sum(tally.present for tally in tallies), sum(tally.wanted for tally in tallies)
     with ledger.committer() as committer:
-        run = _Run(facts, committer, notify or (lambda *_: None), present + missing, present)
+        run = _Run(facts, committer, notify or (lambda *_: None), wanted, present)
         run.notify(run.done, run.wanted)
         tasks = [
             asyncio.create_task(_work(run, tally, queue))
-            for tally, queue in ((tally, iter(tally.missing)) for tally in tallies)
+            for tally, queue in ((tally, iter(tally.missing)) for tally in tallies if not tally.refused)
             for _ in range(min(concurrency, len(tally.missing)))
         ]
         try:
@@ -203,7 +159,7 @@ async def _collect(
         raise run.unavailable
 
 
-async def _work(run: _Run, tally: _Tally, queue: Iterator[Comparison]) -> None:
+async def _work(run: _Run, tally: Tally, queue: Iterator[Comparison]) -> None:
     """Take comparisons from the queue of one annotator, shared with its other workers, until it is empty."""
     for comparison in queue:
         try:
@@ -220,6 +176,8 @@ async def _work(run: _Run, tally: _Tally, queue: Iterator[Comparison]) -> None:
             return
         run.done += 1
         run.notify(run.done, run.wanted)
+        if tally.refused:
+            return
         if run.done % _YIELD_EVERY == 0:
             await asyncio.sleep(0)
 
@@ -242,7 +200,7 @@ async def _vote(
     return votes, (*votes, *scores)
 
 
-def _progress(tallies: Sequence[_Tally], comparisons: Mapping[str, int]) -> Progress:
+def _progress(tallies: Sequence[Tally], comparisons: Mapping[str, int]) -> Progress:
     notes = [note for tally in tallies for note in tally.notes()]
     if not tallies:
         notes.append("annotate.annotators is empty: only votes that came with a source count")
@@ -258,7 +216,7 @@ def _progress(tallies: Sequence[_Tally], comparisons: Mapping[str, int]) -> Prog
     }
     return Progress(
         STAGE,
-        wanted=sum(tally.present + len(tally.missing) for tally in tallies),
+        wanted=sum(tally.wanted for tally in tallies),
         present=sum(tally.present for tally in tallies),
         new=sum(tally.new for tally in tallies),
         failed=sum(tally.failed for tally in tallies),
