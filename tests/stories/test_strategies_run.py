@@ -25,7 +25,7 @@ generate:
     - {{name: strong_weak, strong: [big], weak: [small], corruptions: [drop_words]}}
     - {{name: contrast, model: big, guideline: Name your sources.}}
     - {{name: edit, model: big, of: [small]}}
-annotate: {{annotators: [{{kind: judge, model: big}}], max_per_prompt: 15}}
+annotate: {{annotators: [{{kind: judge, model: big, audit: {{canaries: 0}}}}], max_per_prompt: 15}}
 validate: {{unmeasured: keep}}
 """
 
@@ -35,8 +35,10 @@ def longer_wins(body: Mapping[str, Any]) -> str:
     if "response_format" not in body:
         return fake_reply(body)
     shown = re.findall(
-        r"--- (?:first|second) response \w+ begins ---\n(.*?)\n---", body["messages"][1]["content"], re.S
+        r"--- (?:first|second) response \w+ begins ---\n(.*?)\n---", body["messages"][-1]["content"], re.S
     )
+    if len(shown) < 2:  # the probe of the server asks for JSON too
+        return fake_reply(body)
     better = "first" if (len(shown[0]), shown[0]) > (len(shown[1]), shown[1]) else "second"
     properties = body["response_format"]["json_schema"]["schema"]["properties"]
     return json.dumps({key: "It is longer." if key == "rationale" else better for key in properties})
