@@ -271,8 +271,10 @@ def test_contradictions_are_found(new_world):
     world = new_world("contradictions_cycle.jsonl", "format: preference")
     world.run("run")
     dropped = world.rows("dropped.jsonl")
-    assert [row["reason"] for row in dropped] == ["cycle"] * 3
+    assert [row["reason"] for row in dropped] == ["conflict_cycle"] * 3
     assert all(row["evidence"] for row in dropped)
+    kinds = {row["kind"] for row in world.rows("conflicts.jsonl")}
+    assert kinds == {"cycle"}  # c4 reverses c1 under a prompt that is nearly the same, but c1 left with the circle
 
 
 def test_a_changed_vote_counts_once_and_is_reported(new_world):
