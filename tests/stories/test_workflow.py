@@ -111,6 +111,7 @@ annotate:
 resolve: {min_agreement: 0.6}
 validate: {unmeasured: drop}
 split: {train: 0.8}
+runtime: {probe: false}
 """
 
 
