@@ -13,6 +13,7 @@ import time
 import pytest
 
 from pairsmith.models.fake import FakeServer
+from tests.stories.test_strategies_run import longer_wins  # a judge that turns with the order would be stopped
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +69,7 @@ def facts(project) -> dict[str, list[tuple[object, ...]]]:
 
 
 def test_killed_at_random_points_it_ends_where_an_undisturbed_run_does(new_project):
-    with FakeServer(latency_s=0.03) as server:
+    with FakeServer(latency_s=0.03, reply=longer_wins) as server:
         clean = new_project("clean")
         clean.write("pairsmith.yaml", config(server))
         clean.write("prompts.jsonl", prompts(0, PROMPTS))
@@ -81,7 +82,9 @@ def test_killed_at_random_points_it_ends_where_an_undisturbed_run_does(new_proje
     seed = random.randrange(10**6)
     rng = random.Random(seed)
     kills = 0
-    with FakeServer(latency_s=0.03, port=port_of(server)) as server:  # the same address: the same configuration
+    with FakeServer(
+        latency_s=0.03, reply=longer_wins, port=port_of(server)
+    ) as server:  # the same address: the same configuration
         killed.write("pairsmith.yaml", text)
         while kills < 12:
             with killed.start("run") as process:
@@ -118,7 +121,7 @@ def test_a_second_process_is_refused_and_harms_nothing(new_project):
 
 
 def test_adding_prompts_does_only_the_new_work_and_moves_no_row(new_project):
-    with FakeServer() as server:
+    with FakeServer(reply=longer_wins) as server:
         project = new_project()
         project.write("pairsmith.yaml", config(server))
         project.write("prompts.jsonl", prompts(0, 20))
