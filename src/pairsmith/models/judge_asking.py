@@ -9,6 +9,7 @@ from pairsmith.errors import ModelError
 from pairsmith.ids import seed_for
 from pairsmith.models.judge_prompts import criteria_text, data_blocks, delimiter, guideline_text
 from pairsmith.models.protocols import ChatModel, ChatRequest, Completion
+from pairsmith.models.strict_asking import ask_strictly
 from pairsmith.models.verdicts import Choice, parse_verdict, storable, verdict_schema
 from pairsmith.records import Candidate, Message, Prompt
 
@@ -97,33 +98,17 @@ class JsonAsking:
     async def ask(self, prompt: Prompt, first: Candidate, second: Candidate, record: str) -> Answer:
         """See `Asking.ask`."""
         messages = self._messages(prompt, first, second, delimiter(self._seed, record))
-        answer, repaired = await self._complete(messages, record, 0), False
-        try:
-            verdict = parse_verdict(answer, self._criteria)
-        except ModelError as problem:
-            repaired = True
-            messages = (
-                *messages,
-                Message("assistant", answer or "(nothing)"),
-                Message("user", _REPAIR.format(problem=problem, names=self._names)),
-            )
-            answer = await self._complete(messages, record, 1)
-            try:
-                verdict = parse_verdict(answer, self._criteria)
-            except ModelError as again:
-                raise ModelError(f"asked twice: {again}") from None
-        return Answer(verdict.choice, verdict.criteria, verdict.rationale, answer, repaired)
-
-    async def _complete(self, messages: tuple[Message, ...], record: str, draw: int) -> str:
-        request = ChatRequest(
-            messages=messages,
-            temperature=0.0,
-            top_p=1.0,
+        answer = await ask_strictly(
+            self._model,
+            messages,
+            lambda text: parse_verdict(text, self._criteria),
+            repair=lambda problem: _REPAIR.format(problem=problem, names=self._names),
+            schema=self._schema,
             max_tokens=self._max_tokens,
-            seed=seed_for(self._seed, STAGE, record, draw),
-            json_schema=self._schema,
+            seed=lambda call: seed_for(self._seed, STAGE, record, call),
         )
-        return storable((await self._model.complete(request)).text)
+        verdict = answer.parsed
+        return Answer(verdict.choice, verdict.criteria, verdict.rationale, answer.text, answer.repaired)
 
     def _messages(self, prompt: Prompt, first: Candidate, second: Candidate, code: str) -> tuple[Message, ...]:
         system = _JSON_INSTRUCTIONS.format(

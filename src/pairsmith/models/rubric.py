@@ -11,8 +11,9 @@ from pairsmith.errors import ModelError, ModelUnavailable
 from pairsmith.ids import seed_for
 from pairsmith.models.canaries import drawn, drawn_probe, plant
 from pairsmith.models.judge_prompts import CRITERIA, criteria_text, data_blocks, delimiter, guideline_text
-from pairsmith.models.protocols import ChatModel, ChatRequest
-from pairsmith.models.verdicts import Rating, parse_ratings, rating_schema, storable
+from pairsmith.models.protocols import ChatModel
+from pairsmith.models.strict_asking import ask_strictly
+from pairsmith.models.verdicts import Rating, parse_ratings, rating_schema
 from pairsmith.records import Annotation, Candidate, Comparison, Label, Message, Prompt, Score
 
 __all__ = ["Rubric"]
@@ -177,29 +178,16 @@ class Rubric:
 
     async def _ask(self, prompt: Prompt, candidate: Candidate, record: str) -> Rating:
         messages = self._messages(prompt, candidate, delimiter(self._seed, record))
-        answer = await self._complete(messages, record, 0)
-        try:
-            return parse_ratings(answer, self._criteria, self.scale)
-        except ModelError as problem:
-            repair = _REPAIR.format(problem=problem, **self._words())
-            messages = (*messages, Message("assistant", answer or "(nothing)"), Message("user", repair))
-        try:
-            return parse_ratings(await self._complete(messages, record, 1), self._criteria, self.scale)
-        except ModelUnavailable:
-            raise
-        except ModelError as again:
-            raise ModelError(f"asked twice: {again}") from None
-
-    async def _complete(self, messages: tuple[Message, ...], record: str, draw: int) -> str:
-        request = ChatRequest(
-            messages=messages,
-            temperature=0.0,
-            top_p=1.0,
+        answer = await ask_strictly(
+            self._model,
+            messages,
+            lambda text: parse_ratings(text, self._criteria, self.scale),
+            repair=lambda problem: _REPAIR.format(problem=problem, **self._words()),
+            schema=self._schema,
             max_tokens=self._max_tokens,
-            seed=seed_for(self._seed, STAGE, record, draw),
-            json_schema=self._schema,
+            seed=lambda call: seed_for(self._seed, STAGE, record, call),
         )
-        return storable((await self._model.complete(request)).text)
+        return answer.parsed
 
     def _messages(self, prompt: Prompt, candidate: Candidate, code: str) -> tuple[Message, ...]:
         system = _INSTRUCTIONS.format(
