@@ -7,7 +7,6 @@ to that, not replaced: their verdict of a tie stands, and so do rulings and gold
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from pairsmith.records import Annotation, Score
 from pairsmith.stages.cases import Case
 from pairsmith.stages.verdicts import Verdict
 
-__all__ = ["MODEL_KINDS", "Calibrated", "calibrate", "combined_verdicts"]
+__all__ = ["MODEL_KINDS", "calibrate", "combined_verdicts"]
 
 MODEL_KINDS = ("judge", "reward")
 
@@ -28,15 +27,6 @@ _NO_SIDE = ("tie", "both_bad", "unsure")
 _MAX_MODELS = 16
 _LIKELY_ACCURACY = 2 / 3  # the mean of the prior on annotators, for crowds too small to say
 _SURE = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Calibrated:
-    """P(a is better) of each case with its interval: of models and people together, and of the models alone."""
-
-    both: Combined
-    models: Floats
-    scored: np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def calibrate(
@@ -48,8 +38,8 @@ def calibrate(
     *,
     seed: int,
     fitted_on: str,
-) -> tuple[Calibrated | None, dict[str, Any]]:
-    """Fit the models to the cases people voted on, and apply the fit to all.
+) -> tuple[Combined | None, dict[str, Any]]:
+    """P(a is better) of every case with its interval, by models fitted to the cases people voted on, and by people.
 
     Args:
         cfg: the section `resolve`.
@@ -87,18 +77,17 @@ def calibrate(
     figures = {**base, "state": "evaluated", "reason": fit.reason, **calibration_figures(fit)}
     both = combine(fit, evidence, odds)
     figures["pairs_with_probability"] = int(both.evaluated.sum())
-    scored = np.asarray(np.isfinite(evidence).any(axis=1), dtype=np.bool_)
-    return Calibrated(both, combine(fit, evidence).probability, scored), figures
+    return both, figures
 
 
 def combined_verdicts(
-    cfg: ResolveConfig, cases: Sequence[Case], counted: Sequence[Verdict], found: Calibrated
+    cfg: ResolveConfig, cases: Sequence[Case], counted: Sequence[Verdict], found: Combined
 ) -> list[Verdict]:
     """The side with the higher probability, unless people called a tie or somebody ruled."""
     listed = []
     for row, (case, verdict) in enumerate(zip(cases, counted, strict=True)):
-        p = float(found.both.probability[row])
-        if _stands(cfg, case, verdict) or not found.both.evaluated[row]:
+        p = float(found.probability[row])
+        if _stands(cfg, case, verdict) or not found.evaluated[row]:
             # Nobody was heard but models that could not tell.
             unheard = verdict.reason == "no_votes" and bool(case.votes)
             listed.append(Verdict("unsure", "", "calibrated") if unheard else verdict)

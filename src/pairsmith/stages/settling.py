@@ -9,10 +9,11 @@ import numpy as np
 from pairsmith.config import ResolveConfig
 from pairsmith.ids import seed_for
 from pairsmith.measures.annotation import side_counts
+from pairsmith.measures.combine import Combined
 from pairsmith.measures.preference import label_accuracy
 from pairsmith.records import Score, Side
 from pairsmith.stages.cases import Case, plain_votes
-from pairsmith.stages.combining import MODEL_KINDS, Calibrated, calibrate, combined_verdicts
+from pairsmith.stages.combining import MODEL_KINDS, calibrate, combined_verdicts
 from pairsmith.stages.corrections import corrected_lengths, weights_of_position
 from pairsmith.stages.verdicts import Verdict, panel_of, verdicts
 
@@ -31,22 +32,16 @@ class Settlement:
     verdicts: Sequence[Verdict]
     rows: Mapping[str, int]
     accuracy: float | None
-    calibrated: Calibrated | None
+    calibrated: Combined | None
     consensus: Mapping[str, Any]
     calibration: Mapping[str, Any]
     corrections: Mapping[str, Any]
-
-    def net_of_models(self, row: int) -> float | None:
-        """By how much calibrated models prefer `a` on a case, in [-1, 1]; `None` if none said anything."""
-        if self.calibrated is None or not self.calibrated.scored[row]:
-            return None
-        return 2 * float(self.calibrated.models[row]) - 1
 
     def interval(self, row: int, winner: Side) -> tuple[float, float] | None:
         """95 % interval of the probability that the winner is right, as far as the calibration leaves it open."""
         if self.calibrated is None:
             return None
-        low, high = float(self.calibrated.both.low[row]), float(self.calibrated.both.high[row])
+        low, high = float(self.calibrated.low[row]), float(self.calibrated.high[row])
         return (low, high) if winner == "a" else (1 - high, 1 - low)
 
 

@@ -28,7 +28,7 @@ from pairsmith.measures.vote_table import UNKNOWN, Floats, VoteTable, vote_table
 from pairsmith.records import Annotation, Label
 from pairsmith.stages.cases import NO_SIDE, Case
 
-__all__ = ["Panel", "Verdict", "panel_of", "verdicts"]
+__all__ = ["Panel", "Verdict", "counted_verdicts", "panel_of", "verdicts"]
 
 CLASSES: tuple[Label, ...] = ("a", "b", "tie")
 """What the models tell apart; `both_bad` names no side either and counts as `tie` there."""
@@ -111,6 +111,11 @@ def verdicts(
         "gold": gold,
     }
     return listed, None if found is None else found.posterior, figures
+
+
+def counted_verdicts(cfg: ResolveConfig, cases: Sequence[Case]) -> list[Verdict]:
+    """One verdict per case by counting, each vote alike."""
+    return [_counted(cfg, case, {}, {}) for case in cases]
 
 
 def _method(cfg: ResolveConfig, panel: Panel) -> tuple[str, str]:
