@@ -50,6 +50,47 @@ def test_models_of_annotators_beat_counting_and_say_what_they_changed(method):
     assert modelled.metrics["annotation"]["label_accuracy"]["kind"] == "posterior"
 
 
+def test_the_gap_of_a_modelled_verdict_is_what_the_model_says():
+    world, truth = crowd()
+    outcome = world.resolve(method="map")
+    assert {each.gap_kind for each in outcome.kept} == {"posterior"}
+    even = [each for each in outcome.kept if each.votes["chosen"] == each.votes["rejected"]]
+    assert len(even) > 10
+    said = {c.id: right for c, right in zip(world.comparisons, truth, strict=True)}
+    for each in even:  # by counting their gap is 0, and no pair would be left of them
+        assert each.gap is not None
+        assert each.confidence is not None
+        assert 0 < each.gap <= 1
+        assert 2 * each.confidence - 1 <= each.gap + 1e-9  # what it leaves for a tie is nobody's loss
+    assert sum(each.winner == said[each.comparison_id] for each in even) > 0.9 * len(even)
+    against = [each for each in outcome.kept if each.votes["chosen"] < each.votes["rejected"]]
+    assert against
+    assert all((each.gap or 0) > 0 for each in against)
+
+
+def test_a_ruling_keeps_the_share_of_votes_as_its_gap_under_a_model():
+    world, _ = crowd()
+    ruled = world.comparisons[0]
+    labels = [vote.label for vote in world.annotations if vote.comparison_id == ruled.id]
+    less: Label = "a" if labels.count("a") < labels.count("b") else "b"
+    world.rulings.append(Ruling.of(ruled.id, less, "lead", "adjudication"))
+    (found,) = [each for each in world.resolve(method="map").kept if each.comparison_id == ruled.id]
+    assert (found.winner, found.method, found.gap_kind) == (less, "ruling", "votes")
+    assert (found.gap or 0) <= 1 / 7
+
+
+def test_a_model_of_scorers_alone_measures_no_gap():
+    world = World()
+    for number in range(60):
+        comparison = world.compare()
+        for name in ("s1", "s2", "s3"):
+            world.vote(comparison, name, "a" if number % 2 else "b", kind="reward", strength=0.9)
+    outcome = world.resolve(method="map")
+    assert {(each.method, each.gap, each.gap_kind) for each in outcome.kept} == {
+        ("one_coin_map", None, "reward_uncalibrated")
+    }
+
+
 def test_a_model_is_refused_where_annotators_cannot_be_compared_and_auto_counts_instead():
     world = World()
     for group in ("x", "y"):
@@ -148,6 +189,31 @@ def test_both_ways_keeps_the_heavier_direction_and_a_ruling_outweighs_votes():
     assert [each.id for each in world.resolve().dropped] != [lighter.id]
 
 
+def test_a_reversal_whose_partner_left_is_still_reported():
+    """x over y is beaten both ways and given up; what it contradicts under a near-identical prompt must not vanish."""
+    long = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau"
+    good, bad = f"good {long} one two three four five", "nine eight seven six zero minus plus times over root of all"
+    world = ranked({"xy": "ww", "YX": "www"}, {"x": good, "X": good, "y": bad, "Y": bad})
+    prompt = Prompt.of([Message("user", "Which ?!")])
+    sides = [Candidate.imported(prompt.id, text, model=name) for name, text in (("p", bad), ("q", good))]
+    again = Comparison.of(*sides)
+    world.prompts[prompt.id] = prompt
+    world.candidates |= {side.id: side for side in sides}
+    world.comparisons.append(again)
+    world.vote(again, "v0", "a" if again.a == sides[0].id else "b")
+    outcome = world.resolve()
+    left = next(each.id for each in outcome.dropped if each.reason == "conflict_both_ways")
+    (record,) = [each for each in outcome.conflicts if each.kind == "contradictory"]
+    assert set(record.subjects) == {left, again.id}
+    assert record.evidence["left_before"] == {left: "conflict_both_ways"}
+    assert (record.outcome, record.action, record.targets) == ("resolved", "left_before", (left,))
+    acted = world.resolve(conflicts={"contradictory": "all"})
+    assert reasons(acted) == ["conflict_both_ways"]  # what had left needs no second drop
+    kept_both = world.resolve(conflicts={"both_ways": "keep"})
+    (record,) = [each for each in kept_both.conflicts if each.kind == "contradictory"]
+    assert (record.outcome, "left_before" in record.evidence) == ("reported", False)
+
+
 def test_excluded_annotators_are_counted_and_do_not_decide():
     world = World()
     world.compare("aab")
@@ -192,8 +258,60 @@ def test_disagreeing_groups_tag_rows_and_add_their_line():
     outcome = world.resolve(conflicts={**conflicts, "context": {"clinicians": "For clinicians."}})
     assert outcome.metrics["conflicts"]["group_disagreement"]["resolved"] == 1
     assert {(each.domain, each.context) for each in outcome.kept} == {("clinicians", "For clinicians.")}
+    assert len(outcome.kept) == 80  # nothing would say for whom the rows of the others hold
+    assert {(each.votes["chosen"], each.votes["rejected"], each.agreement) for each in outcome.kept} == {(3, 0, 1.0)}
     with pytest.raises(ValueError, match="needs the lines"):
         ConflictsConfig.model_validate(conflicts)
+
+
+def opposed(items: int = 60, *, cases: str = "aabb") -> World:
+    """Two nurses against two patients on every comparison; the sides of the nurses vary."""
+    rng = random.Random(9)
+    world = World()
+    for _ in range(items):
+        comparison, flip = world.compare(), rng.random() < 0.5
+        for name, code in zip(("nurse0", "nurse1", "patient0", "patient1"), cases, strict=True):
+            world.vote(comparison, name, "b" if (code == "a") == flip else "a")
+    return world
+
+
+SPLIT = {"groups": {"nurse": "clinicians", "patient": "patients"}, "domains": "split_dataset"}
+
+
+def test_an_even_split_between_two_groups_is_a_row_for_each():
+    world = opposed()
+    assert reasons(world.resolve()) == ["no_majority"] * 60
+    outcome = world.resolve(conflicts=SPLIT)
+    assert (len(outcome.kept), outcome.dropped, outcome.queued) == (120, (), ())
+    for comparison in world.comparisons:
+        one, other = (each for each in outcome.kept if each.comparison_id == comparison.id)
+        assert {one.domain, other.domain} == {"clinicians", "patients"}
+        assert one.winner != other.winner
+        assert {*one.annotation_ids}.isdisjoint(other.annotation_ids)
+        assert (one.method, one.votes["chosen"], one.agreement, one.gap) == ("group_majority", 2, 1.0, 1.0)
+    found = outcome.metrics["resolve"]
+    assert (found["comparisons"], found["split_by_group"], found["kept"]) == (60, 60, 120)
+    rng = random.Random(1)
+    rng.shuffle(world.annotations)
+    assert world.resolve(conflicts=SPLIT) == outcome
+
+
+def test_groups_split_nothing_that_a_person_ruled_or_one_of_them_left_open():
+    world = opposed()
+    ruled, open_ = world.comparisons[:2]
+    world.rulings.append(Ruling.of(ruled.id, "a", "lead", "adjudication"))
+    changed = next(v for v in world.annotations if v.comparison_id == open_.id and v.annotator == "patient1")
+    world.vote(open_, "patient1", "b" if changed.label == "a" else "a", revision=1)
+    outcome = world.resolve(conflicts=SPLIT)
+    assert [each.winner for each in outcome.kept if each.comparison_id == ruled.id] == ["a"]
+    assert len([each for each in outcome.kept if each.comparison_id == open_.id]) == 1  # three to one
+    assert outcome.metrics["resolve"]["split_by_group"] == 58
+
+
+def test_selection_is_done_within_each_group():
+    outcome = opposed().resolve(conflicts=SPLIT, select={"max_pairs_per_prompt": 1})
+    assert len(outcome.kept) == 120  # one of each prompt in either dataset
+    assert set(outcome.metrics["selection"]["groups"]) == {"clinicians", "patients"}
 
 
 def full_ranking(prompts: int = 12) -> World:
@@ -284,9 +402,10 @@ def test_scores_calibrated_on_people_become_gaps_with_intervals():
     assert calibration["fitted_on"] == "ledger position 9"
     assert calibration["models"] == ["score:rm"]  # its votes are made of the same scores
     assert calibration["nll"]["value"] < 0.69
-    alone = [each for each in outcome.kept if each.gap_kind == "reward"]
+    assert {each.gap_kind for each in outcome.kept} == {"calibrated"}
+    alone = [each for each in outcome.kept if each.comparison_id in {c.id for c in world.comparisons[120:]}]
     assert len(alone) == 80
-    for each in alone:
+    for each in outcome.kept:
         assert each.confidence is not None
         assert each.interval is not None
         assert each.gap == pytest.approx(2 * each.confidence - 1)

@@ -288,7 +288,8 @@ _METRICS: dict[str, Any] = {
         "p10": 0.5,
         "share_below_threshold": 0.0187,
         "share_negative": 0.0,
-        "kinds": {"votes": 682, "probability": 12},
+        "kinds": {"votes": 682, "posterior": 12},
+        "by_kind": {"votes": {"mean": 0.8921, "n": 682}, "posterior": {"mean": 0.41, "n": 12}},
         "coverage": 1.0,
         "histogram": {
             "edges": [round(-1 + 0.1 * step, 1) for step in range(21)],
