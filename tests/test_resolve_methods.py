@@ -432,6 +432,75 @@ def test_a_verdict_that_turns_with_the_order_becomes_a_tie():
     assert outcome.metrics["corrections"]["unstable_to_tie"]["changed"] == 1
 
 
+def long_winded(items: int = 900, people: int = 300) -> tuple[World, list[Score], list[Label]]:
+    """A scorer that loves length, and people who do not, on the first comparisons; and which side is better."""
+    rng = random.Random(12)
+    world, scores, truth = World(), list[Score](), list[Label]()
+    for number in range(items):
+        sizes = rng.sample(range(5, 200), 2)
+        comparison = world.compare(a={"text": "word " * sizes[0]}, b={"text": "term " * sizes[1]})
+        quality = rng.gauss(0, 2)
+        longer = (len(world.candidates[comparison.a].text) - len(world.candidates[comparison.b].text)) / 400
+        truth.append("a" if quality > 0 else "b")
+        scores += [Score.of(comparison.a, "rm", quality + 3 * longer), Score.of(comparison.b, "rm", 0.0)]
+        if number < people:
+            for person in range(2):
+                right = truth[-1] if rng.random() < 0.9 else "b" if truth[-1] == "a" else "a"
+                world.vote(comparison, f"person{person}", right)
+    return world, scores, truth
+
+
+def test_taking_out_length_makes_labels_of_models_more_right():
+    world, scores, truth = long_winded()
+    better = {c.id: side for c, side in zip(world.comparisons, truth, strict=True)}
+    alone = {c.id for c in world.comparisons[300:]}
+    kept, wins = {}, {}
+    for corrections in ((), ("length",)):
+        outcome = resolve_scored(world, scores, combine="calibrated", corrections=corrections)
+        kept[corrections] = {each.comparison_id: each for each in outcome.kept}
+        judged_alone = [each for each in outcome.kept if each.comparison_id in alone]
+        assert len(judged_alone) == 600
+        wins[corrections] = sum(each.winner == better[each.comparison_id] for each in judged_alone) / 600
+        assert all((each.gap or 0) >= 0 for each in judged_alone)  # of the verdict that was written, not the first one
+    changed = [name for name in alone if kept[()][name].winner != kept["length",][name].winner]
+    assert outcome.metrics["corrections"]["length"]["changed"] == len(changed) > 60
+    assert wins["length",] > wins[()] + 0.1
+    assert {n for n in better if n not in alone and kept[()].get(n) != kept["length",].get(n)} == set()
+
+
+@pytest.mark.parametrize("method", ["map", "dawid_skene"])
+def test_length_is_taken_out_of_judges_under_a_model_of_annotators(method):
+    """Three judges who mostly take the longer response; two people read, on the first 200 comparisons."""
+    rng = random.Random(13)
+    world, truth = World(), dict[str, Label]()
+    for number in range(600):
+        sizes = rng.sample(range(5, 200), 2)
+        comparison = world.compare(a={"text": "word " * sizes[0]}, b={"text": "term " * sizes[1]})
+        lengths = [len(world.candidates[name].text) for name in (comparison.a, comparison.b)]
+        longer: Label = "a" if lengths[0] > lengths[1] else "b"
+        right: Label = rng.choice(SIDES)
+        truth[comparison.id] = right
+        for judge in range(3):
+            says = longer if rng.random() < 0.4 else right if rng.random() < 0.85 else "b" if right == "a" else "a"
+            world.vote(comparison, f"judge{judge}", says, kind="judge")
+        if number < 200:
+            for person in range(2):
+                said = right if rng.random() < 0.95 else "b" if right == "a" else "a"
+                world.vote(comparison, f"person{person}", said)
+    alone = {c.id for c in world.comparisons[200:]}
+
+    def share_of_right(outcome: Resolved) -> float:
+        return sum(e.winner == truth[e.comparison_id] for e in outcome.kept if e.comparison_id in alone) / len(alone)
+
+    plain, corrected = world.resolve(method=method), world.resolve(method=method, corrections=["length"])
+    found = corrected.metrics["corrections"]["length"]
+    assert (found["pairs"], found["compared_with_people"]) == (400, 200)
+    assert found["coefficient"] > 2 * abs(found["people"])
+    assert found["left"] == pytest.approx(found["people"], abs=1e-5)
+    assert found["changed"] > 20
+    assert share_of_right(corrected) > share_of_right(plain) + 0.02
+
+
 def test_bias_of_judges_is_measured_against_people():
     rng = random.Random(6)
     world = World()

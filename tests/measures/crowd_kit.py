@@ -58,4 +58,7 @@ def majority_of_crowd_kit(table: VoteTable) -> Floats:
 
 def _dense(found: pd.DataFrame, table: VoteTable) -> Floats:
     columns = range(int(table.labels.max()) + 1)
-    return found.reindex(index=range(int(table.items.max()) + 1), columns=columns, fill_value=0.0).to_numpy(np.float64)
+    dense: Floats = found.reindex(index=range(int(table.items.max()) + 1), columns=columns, fill_value=0.0).to_numpy(
+        np.float64
+    )
+    return dense

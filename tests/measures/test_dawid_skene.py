@@ -17,6 +17,7 @@ ANAESTHESIA = """
 1112111 1111111 1111111 2222221 2221322 2222222 2222221 2223222 2212222 1111111 1111111 2322222 1111111 1111111 1121121
 1111111 3333233 1111111 2222222 2223232 4334343 2212232 2323233 3333432 1111111 1111111 1212111 2322222 1211111 2222222
 """
+SIDES_FLIP_LAST = (1, 0, 2)
 OBSERVERS = (0, 0, 0, 1, 2, 3, 4)
 
 
@@ -93,6 +94,24 @@ def test_confusions_pay_where_errors_have_a_direction() -> None:
     assert (full.labels == truth).mean() > (coin.labels == truth).mean() + 0.02
     assert full.rater_accuracy is not None
     assert (full.rater_accuracy[:3] < full.rater_accuracy[3:].min()).all()
+
+
+def test_a_class_that_nobody_named_is_no_class() -> None:
+    """Three raters with a common habit and two without: a third class would explain the habit, and nothing else."""
+    rng = np.random.default_rng(3)
+    truth, habit = rng.integers(0, 2, 600), rng.integers(0, 2, 600)
+    followed = np.where(rng.random((600, 3)) < 0.4, habit[:, None], truth[:, None])
+    votes = np.where(rng.random((600, 3)) < 0.1, 1 - followed, followed)
+    items, raters = np.repeat(np.arange(600), 3), np.tile(np.arange(3), 600)
+    table = vote_table(items, raters, votes.ravel(), 3)
+    for flip in (None, SIDES_FLIP_LAST):
+        found = dawid_skene(table, flip=flip)
+        assert found.posterior is not None
+        assert found.posterior[:, 2].max() == 0
+        assert (found.labels == truth).mean() > 0.75
+    ruled = np.full(600, UNKNOWN)
+    ruled[0] = 2
+    assert dawid_skene(table, ruled).labels[0] == 2
 
 
 def test_names_of_sides_do_not_matter_with_flip() -> None:

@@ -38,7 +38,7 @@ def calibrate(
     *,
     seed: int,
     fitted_on: str,
-) -> tuple[Combined | None, dict[str, Any]]:
+) -> tuple[Combined | None, Floats | None, dict[str, Any]]:
     """P(a is better) of every case with its interval, by models fitted to the cases people voted on, and by people.
 
     Args:
@@ -51,7 +51,9 @@ def calibrate(
         fitted_on: what to store as the date.
 
     Returns:
-        `None` with the reason in the figures where nothing may be called calibrated (fewer than 50 labelled pairs).
+        P(a is better) with its interval; the same by the models alone, NaN where none said anything (only for the
+        correction that needs it); and the figures. `None` with the reason in the figures where nothing may be called
+        calibrated (fewer than 50 labelled pairs).
     """
     evidence, models = _evidence(cases, scores)
     people = [_people(case) for case in cases]
@@ -59,10 +61,14 @@ def calibrate(
     usable = labelled & np.isfinite(evidence).any(axis=1) if models else np.zeros(len(cases), dtype=bool)
     base = {"asked": cfg.combine, "models": models, "state": "not_evaluated", "n": int(usable.sum())}
     if cfg.combine == "separate":
-        return None, {**base, "calibrated": False, "reason": "resolve.combine is separate: votes count as they are"}
+        return (
+            None,
+            None,
+            {**base, "calibrated": False, "reason": "resolve.combine is separate: votes count as they are"},
+        )
     if usable.sum() < MIN_LABELS:
         reason = f"{int(usable.sum())} pairs have both people's votes and a model's; {MIN_LABELS} are needed"
-        return None, {**base, "calibrated": False, "reason": reason}
+        return None, None, {**base, "calibrated": False, "reason": reason}
     outcomes = np.array([_outcome(votes) for votes in people])
     prompts = np.array([case.comparison.prompt_id for case in cases])
     fit = fit_calibration(
@@ -77,7 +83,10 @@ def calibrate(
     figures = {**base, "state": "evaluated", "reason": fit.reason, **calibration_figures(fit)}
     both = combine(fit, evidence, odds)
     figures["pairs_with_probability"] = int(both.evaluated.sum())
-    return both, figures
+    if "length" not in cfg.corrections:
+        return both, None, figures
+    alone = np.where(np.isfinite(evidence).any(axis=1), combine(fit, evidence).probability, np.nan)
+    return both, alone, figures
 
 
 def combined_verdicts(

@@ -14,7 +14,7 @@ from pairsmith.measures.preference import label_accuracy
 from pairsmith.records import Score, Side
 from pairsmith.stages.cases import Case, plain_votes
 from pairsmith.stages.combining import MODEL_KINDS, calibrate, combined_verdicts
-from pairsmith.stages.corrections import corrected_lengths, weights_of_position
+from pairsmith.stages.corrections import corrected_lengths, posterior_of_models, weights_of_position
 from pairsmith.stages.verdicts import Verdict, panel_of, verdicts
 
 __all__ = ["Settlement", "settle"]
@@ -56,15 +56,15 @@ def settle(
     weights, corrections = weights_of_position(cfg, [vote for case in cases for vote in case.votes])
     combining = cfg.combine == "calibrated"
     accuracy = _typical_accuracy(cases, seed)
-    calibrated, calibration = None, dict[str, Any]()
+    calibrated, models, calibration = None, None, dict[str, Any]()
     if combining:
         # People are heard first and alone; what models say is then fitted to it.
         people = [_without_models(case) for case in cases]
-        found, probabilities, consensus = verdicts(cfg, people, panel_of(people, weights, ("human",)), weights)
-        calibrated, calibration = calibrate(
+        found, by_people, consensus = verdicts(cfg, people, panel_of(people, weights, ("human",)), weights)
+        calibrated, models, calibration = calibrate(
             cfg,
             cases,
-            probabilities,
+            None if by_people is None else by_people.posterior,
             accuracy,
             scores,
             seed=seed_for(seed, "resolve", "calibration"),
@@ -73,10 +73,12 @@ def settle(
         if calibrated is not None:
             found = combined_verdicts(cfg, cases, found, calibrated)
     if calibrated is None:
-        found, _, consensus = verdicts(cfg, cases, panel_of(cases, weights, _VOTERS), weights)
+        panel = panel_of(cases, weights, _VOTERS)
+        found, by_all, consensus = verdicts(cfg, cases, panel, weights)
+        models = None if by_all is None else posterior_of_models(cases, panel, by_all)
     if not combining:
-        _, calibration = calibrate(cfg, cases, None, None, (), seed=seed, fitted_on="")
-    found, by_length = corrected_lengths(cfg, cases, found)
+        *_, calibration = calibrate(cfg, cases, None, None, (), seed=seed, fitted_on="")
+    found, by_length = corrected_lengths(cfg, cases, found, models)
     rows = {case.id: row for row, case in enumerate(cases)}
     return Settlement(found, rows, accuracy, calibrated, consensus, calibration, corrections | by_length)
 
