@@ -98,7 +98,9 @@ def test_a_dataset_from_first_verb_to_last(pairsmith, project):
     assert "24 new" in pairsmith("-C", project, "collect").out
     assert "nothing to do" in pairsmith("-C", project, "generate").out
     assert "annotate" in pairsmith("-C", project, "annotate").out
-    assert "8 kept, 0 dropped" in pairsmith("-C", project, "resolve").out
+    resolved = pairsmith("-C", project, "resolve").out
+    assert "8 kept, 0 dropped" in resolved
+    assert "decided by counting votes: 8" in resolved
     assert "8 kept, 0 dropped" in pairsmith("-C", project, "validate").out
     assert "8 kept, 0 dropped" in pairsmith("-C", project, "split").out
     assert not (project / "builds").exists()  # so far nothing was derived that stays

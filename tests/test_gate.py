@@ -17,6 +17,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "reason": "",
         "single_vote": 0,
         "multi_vote": {"mean": 0.6, "interval": [0.5, 0.7], "n": 1200},
+        "by_kind": {"votes": {"mean": 0.6, "n": 1200}},
     },
     "pairs": {"total": 1200},
     "decontamination": {"value": 0.99, "interval": [0.98, 0.995], "n": 1200, "reason": ""},
@@ -79,6 +80,14 @@ def test_single_votes_do_not_carry_the_others_over_the_bar():
     gap = report.criteria[0]
     assert (gap.state, gap.value) == ("fail", 0.6)
     assert "900 pairs rest on one vote; the mean of the others is 0.100" in gap.reason
+
+
+@pytest.mark.parametrize(("votes", "state"), [(100, "fail"), (60, "pass"), (0, "pass")])
+def test_no_kind_of_gap_carries_the_others_over_the_bar(votes, state):
+    kinds = {"posterior": {"mean": 0.7, "n": 1200 - votes}, "votes": {"mean": 0.1, "n": votes}}
+    gap = gate(GateConfig(), metrics(gap__by_kind=kinds)).criteria[0]
+    assert (gap.state, gap.value) == (state, 0.6)
+    assert ("mean of the 100 gaps of kind votes: 0.100" in gap.reason) == (state == "fail")
 
 
 def test_exactly_at_the_bar_passes():

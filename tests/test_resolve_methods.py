@@ -50,6 +50,47 @@ def test_models_of_annotators_beat_counting_and_say_what_they_changed(method):
     assert modelled.metrics["annotation"]["label_accuracy"]["kind"] == "posterior"
 
 
+def test_the_gap_of_a_modelled_verdict_is_what_the_model_says():
+    world, truth = crowd()
+    outcome = world.resolve(method="map")
+    assert {each.gap_kind for each in outcome.kept} == {"posterior"}
+    even = [each for each in outcome.kept if each.votes["chosen"] == each.votes["rejected"]]
+    assert len(even) > 10
+    said = {c.id: right for c, right in zip(world.comparisons, truth, strict=True)}
+    for each in even:  # by counting their gap is 0, and no pair would be left of them
+        assert each.gap is not None
+        assert each.confidence is not None
+        assert 0 < each.gap <= 1
+        assert 2 * each.confidence - 1 <= each.gap + 1e-9  # what it leaves for a tie is nobody's loss
+    assert sum(each.winner == said[each.comparison_id] for each in even) > 0.9 * len(even)
+    against = [each for each in outcome.kept if each.votes["chosen"] < each.votes["rejected"]]
+    assert against
+    assert all((each.gap or 0) > 0 for each in against)
+
+
+def test_a_ruling_keeps_the_share_of_votes_as_its_gap_under_a_model():
+    world, _ = crowd()
+    ruled = world.comparisons[0]
+    labels = [vote.label for vote in world.annotations if vote.comparison_id == ruled.id]
+    less: Label = "a" if labels.count("a") < labels.count("b") else "b"
+    world.rulings.append(Ruling.of(ruled.id, less, "lead", "adjudication"))
+    (found,) = [each for each in world.resolve(method="map").kept if each.comparison_id == ruled.id]
+    assert (found.winner, found.method, found.gap_kind) == (less, "ruling", "votes")
+    assert (found.gap or 0) <= 1 / 7
+
+
+def test_a_model_of_scorers_alone_measures_no_gap():
+    world = World()
+    for number in range(60):
+        comparison = world.compare()
+        for name in ("s1", "s2", "s3"):
+            world.vote(comparison, name, "a" if number % 2 else "b", kind="reward", strength=0.9)
+    outcome = world.resolve(method="map")
+    assert {(each.method, each.gap, each.gap_kind) for each in outcome.kept} == {
+        ("one_coin_map", None, "reward_uncalibrated")
+    }
+
+
 def test_a_model_is_refused_where_annotators_cannot_be_compared_and_auto_counts_instead():
     world = World()
     for group in ("x", "y"):
@@ -148,6 +189,31 @@ def test_both_ways_keeps_the_heavier_direction_and_a_ruling_outweighs_votes():
     assert [each.id for each in world.resolve().dropped] != [lighter.id]
 
 
+def test_a_reversal_whose_partner_left_is_still_reported():
+    """x over y is beaten both ways and given up; what it contradicts under a near-identical prompt must not vanish."""
+    long = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau"
+    good, bad = f"good {long} one two three four five", "nine eight seven six zero minus plus times over root of all"
+    world = ranked({"xy": "ww", "YX": "www"}, {"x": good, "X": good, "y": bad, "Y": bad})
+    prompt = Prompt.of([Message("user", "Which ?!")])
+    sides = [Candidate.imported(prompt.id, text, model=name) for name, text in (("p", bad), ("q", good))]
+    again = Comparison.of(*sides)
+    world.prompts[prompt.id] = prompt
+    world.candidates |= {side.id: side for side in sides}
+    world.comparisons.append(again)
+    world.vote(again, "v0", "a" if again.a == sides[0].id else "b")
+    outcome = world.resolve()
+    left = next(each.id for each in outcome.dropped if each.reason == "conflict_both_ways")
+    (record,) = [each for each in outcome.conflicts if each.kind == "contradictory"]
+    assert set(record.subjects) == {left, again.id}
+    assert record.evidence["left_before"] == {left: "conflict_both_ways"}
+    assert (record.outcome, record.action, record.targets) == ("resolved", "left_before", (left,))
+    acted = world.resolve(conflicts={"contradictory": "all"})
+    assert reasons(acted) == ["conflict_both_ways"]  # what had left needs no second drop
+    kept_both = world.resolve(conflicts={"both_ways": "keep"})
+    (record,) = [each for each in kept_both.conflicts if each.kind == "contradictory"]
+    assert (record.outcome, "left_before" in record.evidence) == ("reported", False)
+
+
 def test_excluded_annotators_are_counted_and_do_not_decide():
     world = World()
     world.compare("aab")
@@ -192,8 +258,60 @@ def test_disagreeing_groups_tag_rows_and_add_their_line():
     outcome = world.resolve(conflicts={**conflicts, "context": {"clinicians": "For clinicians."}})
     assert outcome.metrics["conflicts"]["group_disagreement"]["resolved"] == 1
     assert {(each.domain, each.context) for each in outcome.kept} == {("clinicians", "For clinicians.")}
+    assert len(outcome.kept) == 80  # nothing would say for whom the rows of the others hold
+    assert {(each.votes["chosen"], each.votes["rejected"], each.agreement) for each in outcome.kept} == {(3, 0, 1.0)}
     with pytest.raises(ValueError, match="needs the lines"):
         ConflictsConfig.model_validate(conflicts)
+
+
+def opposed(items: int = 60, *, cases: str = "aabb") -> World:
+    """Two nurses against two patients on every comparison; the sides of the nurses vary."""
+    rng = random.Random(9)
+    world = World()
+    for _ in range(items):
+        comparison, flip = world.compare(), rng.random() < 0.5
+        for name, code in zip(("nurse0", "nurse1", "patient0", "patient1"), cases, strict=True):
+            world.vote(comparison, name, "b" if (code == "a") == flip else "a")
+    return world
+
+
+SPLIT = {"groups": {"nurse": "clinicians", "patient": "patients"}, "domains": "split_dataset"}
+
+
+def test_an_even_split_between_two_groups_is_a_row_for_each():
+    world = opposed()
+    assert reasons(world.resolve()) == ["no_majority"] * 60
+    outcome = world.resolve(conflicts=SPLIT)
+    assert (len(outcome.kept), outcome.dropped, outcome.queued) == (120, (), ())
+    for comparison in world.comparisons:
+        one, other = (each for each in outcome.kept if each.comparison_id == comparison.id)
+        assert {one.domain, other.domain} == {"clinicians", "patients"}
+        assert one.winner != other.winner
+        assert {*one.annotation_ids}.isdisjoint(other.annotation_ids)
+        assert (one.method, one.votes["chosen"], one.agreement, one.gap) == ("group_majority", 2, 1.0, 1.0)
+    found = outcome.metrics["resolve"]
+    assert (found["comparisons"], found["split_by_group"], found["kept"]) == (60, 60, 120)
+    rng = random.Random(1)
+    rng.shuffle(world.annotations)
+    assert world.resolve(conflicts=SPLIT) == outcome
+
+
+def test_groups_split_nothing_that_a_person_ruled_or_one_of_them_left_open():
+    world = opposed()
+    ruled, open_ = world.comparisons[:2]
+    world.rulings.append(Ruling.of(ruled.id, "a", "lead", "adjudication"))
+    changed = next(v for v in world.annotations if v.comparison_id == open_.id and v.annotator == "patient1")
+    world.vote(open_, "patient1", "b" if changed.label == "a" else "a", revision=1)
+    outcome = world.resolve(conflicts=SPLIT)
+    assert [each.winner for each in outcome.kept if each.comparison_id == ruled.id] == ["a"]
+    assert len([each for each in outcome.kept if each.comparison_id == open_.id]) == 1  # three to one
+    assert outcome.metrics["resolve"]["split_by_group"] == 58
+
+
+def test_selection_is_done_within_each_group():
+    outcome = opposed().resolve(conflicts=SPLIT, select={"max_pairs_per_prompt": 1})
+    assert len(outcome.kept) == 120  # one of each prompt in either dataset
+    assert set(outcome.metrics["selection"]["groups"]) == {"clinicians", "patients"}
 
 
 def full_ranking(prompts: int = 12) -> World:
@@ -284,9 +402,10 @@ def test_scores_calibrated_on_people_become_gaps_with_intervals():
     assert calibration["fitted_on"] == "ledger position 9"
     assert calibration["models"] == ["score:rm"]  # its votes are made of the same scores
     assert calibration["nll"]["value"] < 0.69
-    alone = [each for each in outcome.kept if each.gap_kind == "reward"]
+    assert {each.gap_kind for each in outcome.kept} == {"calibrated"}
+    alone = [each for each in outcome.kept if each.comparison_id in {c.id for c in world.comparisons[120:]}]
     assert len(alone) == 80
-    for each in alone:
+    for each in outcome.kept:
         assert each.confidence is not None
         assert each.interval is not None
         assert each.gap == pytest.approx(2 * each.confidence - 1)
@@ -311,6 +430,75 @@ def test_a_verdict_that_turns_with_the_order_becomes_a_tie():
     outcome = world.resolve(corrections=["unstable_to_tie"])
     assert reasons(outcome) == ["tie"]
     assert outcome.metrics["corrections"]["unstable_to_tie"]["changed"] == 1
+
+
+def long_winded(items: int = 900, people: int = 300) -> tuple[World, list[Score], list[Label]]:
+    """A scorer that loves length, and people who do not, on the first comparisons; and which side is better."""
+    rng = random.Random(12)
+    world, scores, truth = World(), list[Score](), list[Label]()
+    for number in range(items):
+        sizes = rng.sample(range(5, 200), 2)
+        comparison = world.compare(a={"text": "word " * sizes[0]}, b={"text": "term " * sizes[1]})
+        quality = rng.gauss(0, 2)
+        longer = (len(world.candidates[comparison.a].text) - len(world.candidates[comparison.b].text)) / 400
+        truth.append("a" if quality > 0 else "b")
+        scores += [Score.of(comparison.a, "rm", quality + 3 * longer), Score.of(comparison.b, "rm", 0.0)]
+        if number < people:
+            for person in range(2):
+                right = truth[-1] if rng.random() < 0.9 else "b" if truth[-1] == "a" else "a"
+                world.vote(comparison, f"person{person}", right)
+    return world, scores, truth
+
+
+def test_taking_out_length_makes_labels_of_models_more_right():
+    world, scores, truth = long_winded()
+    better = {c.id: side for c, side in zip(world.comparisons, truth, strict=True)}
+    alone = {c.id for c in world.comparisons[300:]}
+    kept, wins = {}, {}
+    for corrections in ((), ("length",)):
+        outcome = resolve_scored(world, scores, combine="calibrated", corrections=corrections)
+        kept[corrections] = {each.comparison_id: each for each in outcome.kept}
+        judged_alone = [each for each in outcome.kept if each.comparison_id in alone]
+        assert len(judged_alone) == 600
+        wins[corrections] = sum(each.winner == better[each.comparison_id] for each in judged_alone) / 600
+        assert all((each.gap or 0) >= 0 for each in judged_alone)  # of the verdict that was written, not the first one
+    changed = [name for name in alone if kept[()][name].winner != kept["length",][name].winner]
+    assert outcome.metrics["corrections"]["length"]["changed"] == len(changed) > 60
+    assert wins["length",] > wins[()] + 0.1
+    assert {n for n in better if n not in alone and kept[()].get(n) != kept["length",].get(n)} == set()
+
+
+@pytest.mark.parametrize("method", ["map", "dawid_skene"])
+def test_length_is_taken_out_of_judges_under_a_model_of_annotators(method):
+    """Three judges who mostly take the longer response; two people read, on the first 200 comparisons."""
+    rng = random.Random(13)
+    world, truth = World(), dict[str, Label]()
+    for number in range(600):
+        sizes = rng.sample(range(5, 200), 2)
+        comparison = world.compare(a={"text": "word " * sizes[0]}, b={"text": "term " * sizes[1]})
+        lengths = [len(world.candidates[name].text) for name in (comparison.a, comparison.b)]
+        longer: Label = "a" if lengths[0] > lengths[1] else "b"
+        right: Label = rng.choice(SIDES)
+        truth[comparison.id] = right
+        for judge in range(3):
+            says = longer if rng.random() < 0.4 else right if rng.random() < 0.85 else "b" if right == "a" else "a"
+            world.vote(comparison, f"judge{judge}", says, kind="judge")
+        if number < 200:
+            for person in range(2):
+                said = right if rng.random() < 0.95 else "b" if right == "a" else "a"
+                world.vote(comparison, f"person{person}", said)
+    alone = {c.id for c in world.comparisons[200:]}
+
+    def share_of_right(outcome: Resolved) -> float:
+        return sum(e.winner == truth[e.comparison_id] for e in outcome.kept if e.comparison_id in alone) / len(alone)
+
+    plain, corrected = world.resolve(method=method), world.resolve(method=method, corrections=["length"])
+    found = corrected.metrics["corrections"]["length"]
+    assert (found["pairs"], found["compared_with_people"]) == (400, 200)
+    assert found["coefficient"] > 2 * abs(found["people"])
+    assert found["left"] == pytest.approx(found["people"], abs=1e-5)
+    assert found["changed"] > 20
+    assert share_of_right(corrected) > share_of_right(plain) + 0.02
 
 
 def test_bias_of_judges_is_measured_against_people():

@@ -45,6 +45,21 @@ def test_a_single_pair_is_dropped(reason: str, prompt: str, chosen: str, rejecte
     assert reason in VALIDATE_REASONS
 
 
+def test_opposite_pairs_for_different_readers_are_no_contradiction() -> None:
+    one, other = (
+        make_pair("Hi?", *texts, domain=domain)
+        for texts, domain in ((("yes", "no"), "nurses"), (("no", "yes"), "patients"))
+    )
+    assert not run(one, other).dropped
+    for_all = make_pair("Hi?", "no", "yes", copy=1)
+    outcome = run(one, for_all)
+    assert set(reasons(outcome).values()) == {"reversed"}  # whoever reads for nurses would meet both
+    assert len(outcome.kept) + len(outcome.dropped) == 2
+    everybody = run(one, other, make_pair("Hi?", "no", "maybe"), make_pair("Hi?", "maybe", "yes"))
+    assert [pair.domain for pair in everybody.kept] == ["patients"]  # the circle closes for nurses only
+    assert sorted(reasons(everybody).values()) == ["cycle"] * 3
+
+
 @pytest.mark.parametrize(
     ("chosen", "rejected"),
     [("x = -2", "x = 2"), ("YES", "yes"), ("a + b", "a - b"), ("😀", "😢"), ("print(1)", "print(1);")],

@@ -1,4 +1,4 @@
-"""Oracles O1-O8b, O11 and O16: published values, and krippendorff, irrCAC and statsmodels as independent witnesses."""
+"""Oracles O1-O8b, O11, O12, O16: published values, and krippendorff, irrCAC, statsmodels as independent witnesses."""
 
 import json
 import time
@@ -183,6 +183,14 @@ def test_o11_leave_one_out_takes_the_expectation_over_modes():
     assert c.leave_one_out(counts, ones(counts)) == pytest.approx(0.5833, abs=5e-5)
     assert c.leave_one_out(np.array([[1.0, 1, 1]]), np.ones(1)) == pytest.approx(0)
     assert c.leave_one_out(np.array([[2.0, 1, 1]]), np.ones(1)) == pytest.approx((2 * 1 / 3 + 0 + 0) / 4)
+
+
+def test_o12_agreement_with_and_without_ties_as_mt_bench_counts_it():
+    """Two for a and a tie; two ties; a against b: 2 of 5 pairs of votes are equal, and 1 of 2 without ties."""
+    counts = np.array([[0, 1, 2], [0, 2, 0], [1, 0, 1]])
+    agreement = agreement_figures(counts, seed=1, flip=SIDES_FLIP, tie=1)["agreement"]
+    assert (agreement["with_ties"]["value"], agreement["with_ties"]["n"]) == (2 / 5, 5)
+    assert (agreement["without_ties"]["value"], agreement["without_ties"]["n"]) == (1 / 2, 2)
 
 
 def test_o16_degenerate_votes_have_no_figure_but_a_reason():

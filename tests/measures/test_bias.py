@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -176,6 +177,25 @@ def test_position_weights_repair_labels() -> None:
     plain = majority(vote_table(items, raters, votes.ravel(), 2)).labels
     repaired = majority(vote_table(items, raters, votes.ravel(), 2, weights=weights)).labels
     assert (repaired == truth).mean() > (plain == truth).mean() + 0.06
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_weight_of_length_is_what_statsmodels_finds(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    quality, difference = rng.normal(0, 1, 800), rng.normal(50, 400, 800)
+    x = np.tanh(difference / np.sqrt((difference**2).mean()))
+    people, judge = sigmoid(quality + 0.4 * x), sigmoid(quality + 1.5 * x)
+    known = rng.random(800) < 0.5
+    found = length_adjusted(judge, difference, np.where(known, people, NAN), l2=0)
+
+    def by_statsmodels(p: np.ndarray) -> float:
+        fitted = sm.GLM(p[known], x[known, None], family=sm.families.Binomial()).fit(tol=1e-12)
+        return float(fitted.params[0])
+
+    assert found.coefficient == pytest.approx(by_statsmodels(judge), abs=1e-6)
+    assert found.reference == pytest.approx(by_statsmodels(people), abs=1e-6)
+    assert found.left == pytest.approx(by_statsmodels(found.probability), abs=1e-5)
+    assert found.left == pytest.approx(found.reference, abs=1e-5)
 
 
 def test_length_is_taken_out_and_what_people_value_stays() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import isotonic_regression
 
 from pairsmith.measures.calibration import sigmoid
 from pairsmith.measures.combine import (
@@ -184,6 +185,41 @@ def test_isotonic_is_its_closed_form() -> None:
     assert fitted == pytest.approx([0.35, 0.35])
     with pytest.raises(ValueError, match="expected n places"):
         fit_isotonic([], [])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_isotonic_is_what_scipy_fits(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = 400
+    x, weights = rng.permutation(np.linspace(-3, 3, n)), rng.integers(1, 6, n).astype(float)
+    y = (rng.random(n) < sigmoid(2 * x)).astype(float) if seed else np.sort(rng.random(n))[::-1]
+    order = np.argsort(x)
+    knots, fitted = fit_isotonic(x, y, weights=weights)
+    assert knots == pytest.approx(x[order])
+    assert fitted == pytest.approx(isotonic_regression(y[order], weights=weights[order]).x, abs=1e-12)
+    rounded = np.round(x, 1)  # equal places share one value: fit their means
+    knots, fitted = fit_isotonic(rounded, y, weights=weights)
+    total = np.array([weights[rounded == place].sum() for place in knots])
+    means = np.array([np.average(y[rounded == place], weights=weights[rounded == place]) for place in knots])
+    assert fitted == pytest.approx(isotonic_regression(means, weights=total).x, abs=1e-12)
+
+
+def test_isotonic_follows_a_curve_that_no_temperature_does() -> None:
+    """A score that is a coin below 1 and always right above it."""
+    rng = np.random.default_rng(8)
+
+    def drawn(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        scores = rng.uniform(-3, 3, n)
+        truth = np.where(np.abs(scores) < 1, 0.5, np.where(scores > 0, 0.98, 0.02))
+        return scores, (rng.random(n) < truth).astype(float), truth
+
+    scores, outcomes, _ = drawn(600)
+    unseen, _, truth = drawn(2000)
+    error = {}
+    for kind in KINDS:
+        fit = fit_calibration(scores, outcomes, seed=1, kind=kind, replicates=20)
+        error[kind] = float(np.abs(combine(fit, unseen).probability - truth).mean())
+    assert error["isotonic"] < 0.05 < error["temperature"]
 
 
 REWARD_MODELS = "preferences/judgebench/reward_model_outputs"

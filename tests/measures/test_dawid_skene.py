@@ -8,6 +8,7 @@ from pairsmith.measures.consensus import majority, one_coin_map
 from pairsmith.measures.dawid_skene import confusion_matrices, dawid_skene, why_not_dawid_skene
 from pairsmith.measures.overlap import NEVER, component_sizes, rater_components, votes_needed
 from pairsmith.measures.vote_table import UNKNOWN, VoteTable, vote_table
+from tests.measures.crowd_kit import dawid_skene_of_crowd_kit, majority_of_crowd_kit, one_coin_of_crowd_kit
 from tests.measures.planted import crowd
 
 # Dawid and Skene 1979, table 1: 45 patients, classes 1-4; the first observer judged each one three times.
@@ -16,6 +17,7 @@ ANAESTHESIA = """
 1112111 1111111 1111111 2222221 2221322 2222222 2222221 2223222 2212222 1111111 1111111 2322222 1111111 1111111 1121121
 1111111 3333233 1111111 2222222 2223232 4334343 2212232 2323233 3333432 1111111 1111111 1212111 2322222 1211111 2222222
 """
+SIDES_FLIP_LAST = (1, 0, 2)
 OBSERVERS = (0, 0, 0, 1, 2, 3, 4)
 
 
@@ -41,6 +43,29 @@ def test_the_published_example() -> None:
     plain = majority(table).labels
     changed = {int(item) + 1: int(found.labels[item]) + 1 for item in np.nonzero(plain != found.labels)[0]}
     assert changed == {2: 4, 12: 3, 36: 4}
+
+
+def test_o9_crowd_kit_gives_the_same_labels() -> None:
+    table = anaesthesia()
+    ours = dawid_skene(table, min_votes=0, prior_votes=(0, 0), class_prior="estimated", tolerance=1e-10)
+    theirs = dawid_skene_of_crowd_kit(table)
+    assert (ours.labels == theirs.argmax(axis=1)).all()
+    assert ours.posterior == pytest.approx(theirs, abs=0.03)  # it keeps error rates off 0
+    shares = majority_of_crowd_kit(table)
+    assert shares == pytest.approx(table.totals() / table.totals().sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("seed", [1, 5])
+def test_crowd_kit_gives_the_same_labels_of_two_classes(seed: int) -> None:
+    """With more classes its one-coin model gives every wrong class the whole error."""
+    planted = crowd(300, 5, 5, classes=2, seed=seed, prior=(16, 4))
+    table = vote_table(planted.items, planted.raters, planted.labels, 2)
+    ours = one_coin_map(table, prior=(1, 1), class_prior="estimated", tolerance=1e-10)
+    theirs = one_coin_of_crowd_kit(table, rounds=300, tolerance=1e-14)
+    assert ours.posterior == pytest.approx(theirs, abs=1e-8)
+    assert (ours.labels == theirs.argmax(axis=1)).all()
+    decided = majority(table).labels
+    assert (decided == majority_of_crowd_kit(table).argmax(axis=1)).all()
 
 
 def test_few_votes_or_two_classes_make_it_the_one_coin_model() -> None:
@@ -69,6 +94,24 @@ def test_confusions_pay_where_errors_have_a_direction() -> None:
     assert (full.labels == truth).mean() > (coin.labels == truth).mean() + 0.02
     assert full.rater_accuracy is not None
     assert (full.rater_accuracy[:3] < full.rater_accuracy[3:].min()).all()
+
+
+def test_a_class_that_nobody_named_is_no_class() -> None:
+    """Three raters with a common habit and two without: a third class would explain the habit, and nothing else."""
+    rng = np.random.default_rng(3)
+    truth, habit = rng.integers(0, 2, 600), rng.integers(0, 2, 600)
+    followed = np.where(rng.random((600, 3)) < 0.4, habit[:, None], truth[:, None])
+    votes = np.where(rng.random((600, 3)) < 0.1, 1 - followed, followed)
+    items, raters = np.repeat(np.arange(600), 3), np.tile(np.arange(3), 600)
+    table = vote_table(items, raters, votes.ravel(), 3)
+    for flip in (None, SIDES_FLIP_LAST):
+        found = dawid_skene(table, flip=flip)
+        assert found.posterior is not None
+        assert found.posterior[:, 2].max() == 0
+        assert (found.labels == truth).mean() > 0.75
+    ruled = np.full(600, UNKNOWN)
+    ruled[0] = 2
+    assert dawid_skene(table, ruled).labels[0] == 2
 
 
 def test_names_of_sides_do_not_matter_with_flip() -> None:

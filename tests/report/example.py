@@ -238,12 +238,17 @@ _METRICS: dict[str, Any] = {
         "krippendorff_alpha_ordinal": figure(0.6012, 0.5440, 0.6561, 559),
         "fleiss_kappa": figure(0.4981, 0.4455, 0.5502, 559),
         "gwet_ac1": figure(0.5239, 0.4728, 0.5761, 559),
+        "gwet_ac2": figure(0.5561, 0.4970, 0.6150, 559),
+        "cohen_kappa": {"pairs": [{**figure(0.3434, 0.05, 0.6, 30), "first": "author_4", "second": "expert_24"}]},
         "leave_one_out": figure(0.7120, 0.6838, 0.7391, 1446),
         "no_majority_items": 110,
         "labels": {"a": 724, "b": 697, "tie": 421, "both_bad": 100},
         "by_kind": {"human": 1942},
         "superseded": 0,
     },
+    "resolve": {"methods": {"majority": 694}, "split_by_group": 0},
+    "corrections": {},
+    "selection": {"policy": "all", "steps": []},
     "annotators": [
         {
             "name": f"expert_{index}",
@@ -288,7 +293,8 @@ _METRICS: dict[str, Any] = {
         "p10": 0.5,
         "share_below_threshold": 0.0187,
         "share_negative": 0.0,
-        "kinds": {"votes": 682, "probability": 12},
+        "kinds": {"votes": 682, "posterior": 12},
+        "by_kind": {"votes": {"mean": 0.8921, "n": 682}, "posterior": {"mean": 0.41, "n": 12}},
         "coverage": 1.0,
         "histogram": {
             "edges": [round(-1 + 0.1 * step, 1) for step in range(21)],

@@ -15,6 +15,7 @@ FREE_KEYS = {
     "labels",
     "by_kind",
     "kinds",
+    "methods",
     "categories",
     "difficulty",
     "licences",

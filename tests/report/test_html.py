@@ -120,6 +120,28 @@ def test_many_annotators_are_folded_and_none_is_lost() -> None:
     assert all(page.text.count(f"person_{n:02}") == 1 for n in range(65))
 
 
+def test_what_resolve_did_is_told() -> None:
+    found = metrics()
+    found["resolve"] |= {"methods": {"calibrated": 600, "ruling": 94}, "split_by_group": 7}
+    found["calibration"] = {"calibrated": True}
+    found["consensus"] = {"method": "majority", "why": "configured", "against_majority": {"changed": 1}}
+    found["corrections"] = {"length": {"pairs": 400, "changed": 37, "reason": ""}}
+    sides = {"pairs": 700, "prompts": 50, "mean_gap": {"value": 0.36}, "chosen_longer": {"value": 0.7}}
+    found["selection"] = {"policy": "best_worst", "steps": [{}], "before": sides, "after": sides | {"pairs": 50}}
+    page = Page(render_report(found, gate())).text
+    for words in (
+        "calibrated 600",
+        "People’s votes became labels by: majority",
+        "7 comparisons on which two groups of annotators are opposed",
+        "Length 400 37",
+        "Pairs 700 50",
+        "author_4 and expert_24",
+        "Mean gap of each kind",
+        "Posterior",
+    ):
+        assert words in page, words
+
+
 def test_null_figures_say_not_evaluated_and_why() -> None:
     found = metrics()
     found["gap"] |= {"mean": None, "interval": None, "state": "not_evaluated", "reason": "No votes and no scores."}

@@ -273,8 +273,15 @@ def test_contradictions_are_found(new_world):
     dropped = world.rows("dropped.jsonl")
     assert [row["reason"] for row in dropped] == ["conflict_cycle"] * 3
     assert all(row["evidence"] for row in dropped)
-    kinds = {row["kind"] for row in world.rows("conflicts.jsonl")}
-    assert kinds == {"cycle"}  # c4 reverses c1 under a prompt that is nearly the same, but c1 left with the circle
+    conflicts = {row["kind"]: row for row in world.rows("conflicts.jsonl")}
+    assert set(conflicts) == {"cycle", "contradictory"}
+    # c4 reverses c1 under a prompt that is nearly the same; c1 waits for a vote that opens the circle
+    reversal = conflicts["contradictory"]
+    (left,) = set(reversal["targets"])
+    assert len(reversal["subjects"]) == 2
+    assert reversal["evidence"]["left_before"] == {left: "conflict_cycle"}
+    assert (reversal["outcome"], reversal["action"]) == ("queued", "left_before")
+    assert left in conflicts["cycle"]["subjects"]
 
 
 def test_a_changed_vote_counts_once_and_is_reported(new_world):

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from pairsmith.formats.files import read_rows
 from pairsmith.formats.rows import Row
 from pairsmith.measures.agreement import SIDES_FLIP, annotator_pairs, count_votes, distinct_patterns
 from pairsmith.measures.bias import swap_figures
-from pairsmith.measures.coefficients import cohen_kappa, krippendorff_alpha, pooled_agreement
+from pairsmith.measures.coefficients import cohen_kappa, fleiss_kappa, krippendorff_alpha, pooled_agreement
 from pairsmith.measures.consensus import break_even_splits, choose_method, compare_labels, majority, one_coin_map
 from pairsmith.measures.dawid_skene import dawid_skene
+from pairsmith.measures.debias import stable_verdicts
 from pairsmith.measures.label_quality import posterior_accuracy
 from pairsmith.measures.overlap import votes_needed
 from pairsmith.measures.preference import reward_gap
@@ -134,6 +136,96 @@ def test_estimated_accuracy_of_consensus_is_near_the_gold(arguments: Arguments) 
     assert figure["value"] == pytest.approx(agreement, abs=0.06)  # it claims .858; gold is a model's opinion too
 
 
+# -- MT-Bench: 65 experts, and GPT-4 on the same answers --------------------------------------------------------------
+
+
+def mt_bench_items(folder: Path) -> tuple[list[Any], dict[Any, Counter[str]]]:
+    """The votes, and what was said on each question, turn and pair of models, in whatever order these were named."""
+    votes = [json.loads(line) for line in (folder / "human.jsonl").read_text(encoding="utf-8").splitlines()]
+    said: dict[Any, Counter[str]] = {}
+    for vote in votes:
+        said.setdefault(mt_bench_key(vote), Counter())[vote.get(vote["winner"], "tie")] += 1
+    return votes, said
+
+
+def mt_bench_key(vote: Any) -> tuple[Any, ...]:
+    return vote["question_id"], vote["turn"], *sorted((vote["model_a"], vote["model_b"]))
+
+
+def test_experts_and_gpt4(shared_data: Path, reference: dict[str, Any]) -> None:
+    expected = reference["mt_bench"]
+    votes, said = mt_bench_items(shared_data / "preferences/mt_bench")
+    assert len(said) == expected["items_if_pair_order_is_ignored"]
+    in_order = {(v["question_id"], v["turn"], v["model_a"], v["model_b"]) for v in votes}
+    assert len(in_order) == expected["items_if_grouped_naively_by_model_a_model_b"]
+    assert (
+        len(votes) - len({(v["judge"], *mt_bench_key(v)) for v in votes})
+        == (expected["repeat_votes_of_one_judge_on_one_item"])
+    )
+    names = {name: place for place, name in enumerate(said)}
+    winners = [vote.get(vote["winner"]) for vote in votes]
+    first = [min(vote["model_a"], vote["model_b"]) for vote in votes]
+    labels = [1 if won is None else 0 if won == name else 2 for won, name in zip(winners, first, strict=True)]
+    people = {name: place for place, name in enumerate(sorted({vote["judge"] for vote in votes}))}
+    table = vote_table(
+        [names[mt_bench_key(vote)] for vote in votes], [people[vote["judge"]] for vote in votes], labels, 3
+    )
+    counts = count_votes(table.items, table.labels, 3)
+    several = counts[counts.sum(axis=1) > 1]
+    below = (several.max(axis=1) / several.sum(axis=1) < 0.6).mean()
+    assert below == pytest.approx(expected["share_top_label_below_60pct"], abs=1e-3)
+
+    path = shared_data / "preferences/mt_bench/gpt4_pair.jsonl"
+    judged = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len(judged) == expected["gpt4_items"]
+    turned = np.mean([row["winner"] == "tie (inconsistent)" for row in judged])
+    assert turned == pytest.approx(expected["gpt4_tie_inconsistent_share"], abs=1e-3)
+    by_people = majority(table).labels
+    hits = [
+        by_people[names[key]] == (0 if row[row["winner"]] == key[2] else 2)
+        for row in judged
+        if (key := mt_bench_key(row)) in names
+        and row["winner"] in ("model_a", "model_b")
+        and by_people[names[key]] in (0, 2)
+    ]
+    assert len(hits) == expected["gpt4_vs_human_majority_decided_items"]
+    assert np.mean(hits) == pytest.approx(expected["gpt4_vs_human_majority_accuracy"], abs=1e-3)
+
+
+# -- PandaLM: three annotators, and GPT-3.5 on the same answers -------------------------------------------------------
+
+
+def test_three_annotators_and_gpt35(shared_data: Path, reference: dict[str, Any]) -> None:
+    expected = reference["pandalm"]
+    folder = shared_data / "preferences/pandalm"
+    rows = json.loads((folder / "testset-v1.json").read_text(encoding="utf-8"))
+    votes = np.array([[int(row[f"annotator{number}"]) for number in (1, 2, 3)] for row in rows])
+    items, people = np.repeat(np.arange(len(rows)), 3), np.tile(np.arange(3), len(rows))
+    counts = count_votes(items, votes.ravel(), 3)
+    tops = counts.max(axis=1)
+    assert len(rows) == expected["pairs"]
+    assert [(tops == n).sum() for n in (3, 2, 1)] == [
+        expected[name] for name in ("unanimous", "two_of_three", "all_differ")
+    ]
+    assert alpha(counts) == pytest.approx(expected["krippendorff_alpha_nominal"], abs=1e-3)
+    patterns, weights = distinct_patterns(counts)
+    assert fleiss_kappa(patterns, weights) == pytest.approx(expected["fleiss_kappa"], abs=1e-3)
+    pairs, tables = annotator_pairs(items, people, votes.ravel(), 3)
+    first = [tuple(pair) for pair in pairs].index((0, 1))
+    assert cohen_kappa(tables[first]) == pytest.approx(expected["cohen_kappa_annotator1_2"], abs=1e-3)
+    labels = majority(vote_table(items, people, votes.ravel(), 3)).labels
+    assert {str(each): int((labels == each).sum()) for each in (2, 1, 0)} == expected["majority"]
+
+    said = json.loads((folder / "gpt-3.5-turbo-testset-v1.json").read_text(encoding="utf-8"))
+    assert [row["idx"] for row in said] == [row["idx"] for row in rows]
+    meaning = {"1": 1, "2": 2, "Tie": 0}
+    read = Counter(row["gpt_result"] if row["gpt_result"] in meaning else "garbage" for row in said)
+    assert dict(read) == expected["gpt35_result_values"]
+    # the reference compares the words as they stand, and "Tie" is not "0"
+    right = [row["gpt_result"] == str(label) for row, label in zip(said, labels, strict=True)]
+    assert np.mean(right) == pytest.approx(expected["gpt35_accuracy_vs_majority"], abs=1e-3)
+
+
 # -- XSTest: two annotators per completion ----------------------------------------------------------------------------
 
 
@@ -168,6 +260,26 @@ def test_raw_gaps_of_reward_models(shared_data: Path, reference: dict[str, Any])
             "exact_ties": (gap == 0).sum(),
         }
         assert found == pytest.approx(expected, abs=1e-3), name
+
+
+def test_o13_a_verdict_counts_once_it_holds_in_both_orders(shared_data: Path) -> None:
+    """JudgeBench's score: +1 and -1 of both orders added. Only 165 of the 270 published pairs are at hand."""
+    (path,) = (shared_data / "preferences/judgebench/llm_judge_outputs").iterdir()
+    rows = [json.loads(line) for line in opened(path)]
+    sign = {"A>B": 1.0, "B>A": -1.0, "A=B": 0.0, None: NAN}
+    a_first = np.array([sign[row["judgments"][0]["decision"]] for row in rows])
+    b_first = np.array([-sign[row["judgments"][1]["decision"]] for row in rows])  # exchanged: `A` is response B
+    truth = np.array([sign[row["label"]] for row in rows])
+    found = swap_figures(a_first, b_first, truth)
+    one, two = np.nan_to_num(a_first), np.nan_to_num(b_first)
+    stable = stable_verdicts(a_first, b_first)
+    assert found["swap_consistency"]["value"] == pytest.approx((a_first == b_first).mean())
+    assert found["accuracy_when_stable"]["n"] == (stable != 0).sum() == (np.abs(one + two) == 2).sum()
+    hits = (stable == truth).sum()
+    assert found["accuracy_when_stable"]["value"] == pytest.approx(hits / (stable != 0).sum())
+    # published for all 270: score .3222, consistency .5000
+    assert ((one + two) * truth > 0).mean() == pytest.approx(0.3222, abs=0.06)
+    assert found["swap_consistency"]["value"] == pytest.approx(0.5, abs=0.1)
 
 
 # -- LLMBar: 36 judges, each in both orders ---------------------------------------------------------------------------

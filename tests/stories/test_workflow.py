@@ -314,6 +314,35 @@ def test_4_contradictions_and_domains(new_project):
     assert found["warnings"]["reversed_pair"] == 1
 
 
+def test_4_groups_that_want_opposite_things_get_a_dataset_each(new_project):
+    project = new_project()
+    cases = {f"What should one know about topic {number * 7919}?": "aabb" for number in range(40)}
+    rows = [row for number, (prompt, votes) in enumerate(cases.items()) for row in voted(number, prompt, votes)]
+    for row in rows:
+        row["annotator"] = ("nurse" if row["label"] == "a" else "patient") + row["annotator"][-1]
+    project.write("votes.jsonl", jsonl(rows))
+    project.write(
+        "pairsmith.yaml",
+        "collect: {sources: [{path: votes.jsonl, format: votes, annotator_kind: human}]}\n"
+        "resolve: {conflicts: {domains: split_dataset, groups: {nurse: medical staff, patient: patients}}}\n",
+    )
+    project.run("collect")
+    said = project.run("resolve")
+    assert "80 kept, 0 dropped" in said
+    assert "40 comparisons have a row for each of two opposed groups" in said
+    project.run("run", code=3)
+    assert len(project.rows("preference_pairs.jsonl")) == 80
+    assert not project.rows("dropped.jsonl")
+    folders = {path.name for path in (project.path / "builds/latest/domains").iterdir()}
+    (named,) = folders - {"patients"}
+    assert named.startswith("domain_")  # "medical staff" is no name of a folder
+    for folder in folders:
+        own = [row for part in ("train", "validation") for row in project.rows(f"domains/{folder}/{part}.jsonl")]
+        assert len(own) == 40
+        assert len({row["domain"] for row in own}) == 1
+        assert len({row["prompt_id"] for row in own}) == 40  # nothing contradicts itself in one dataset
+
+
 # Section 5: validate preference pairs
 
 

@@ -140,6 +140,7 @@ def _amount(value: float | None) -> str:
 
 def _derive(settings: Settings, stage: str) -> None:
     from pairsmith.cli.output import Output
+    from pairsmith.cli.resolve_lines import resolve_lines
     from pairsmith.pipeline.building import derive_now
 
     output = Output(settings)
@@ -165,9 +166,9 @@ def _derive(settings: Settings, stage: str) -> None:
         }
     )
     output.line(f"{stage:<9} {len(outcome.kept):,} kept, {len(outcome.dropped):,} dropped")
-    if "consensus" in outcome.metrics:
-        consensus = outcome.metrics["consensus"]
-        output.line(f"          by {consensus['method']} ({consensus['why']})", style="dim")
+    if stage == "resolve":
+        for text in resolve_lines(outcome.metrics):
+            output.line(f"          {text}")
     for reason, count in sorted(dropped.items(), key=lambda item: (-item[1], item[0])):
         output.line(f"          {count:,} {reason}: {derived.metrics['reason_texts'].get(reason, '')}", style="dim")
     if outcome.queued:

@@ -25,7 +25,7 @@ class ConflictsConfig(Section):
     groups: dict[str, str] = Field(default={})
     """Group of annotators by the beginning of their names, as in `{nurse: clinicians, user: patients}`."""
     domains: Literal["report", "split_dataset", "add_context"] = "report"
-    """Groups or categories that disagree: only `report`, tag rows with `domain`, or also add a line to the prompt."""
+    """Groups or categories that disagree: only `report`, write a dataset for each, or add a line to the prompt."""
     context: dict[str, str] = Field(default={})
     """For `add_context`: the line put in front of the prompt, by group or category."""
 

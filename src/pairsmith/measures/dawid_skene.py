@@ -66,6 +66,9 @@ def dawid_skene(
 ) -> Consensus:
     """The most probable class of each item under a confusion matrix per rater.
 
+    A class that nobody ever named is no class of any item: with a matrix of its own it would only soak up the items
+    that raters disagree about.
+
     Args:
         table: the votes. Several votes of one rater on one item count as so many.
         truth: gold answers and rulings, taken as observed; `UNKNOWN` elsewhere.
@@ -89,12 +92,14 @@ def dawid_skene(
     known = known_truth(table, truth)
     fixed = known != UNKNOWN
     full = (table.votes_per_rater() >= min_votes) & (table.n_classes >= 3)
+    absent = _absent_classes(table, known, flip)
     posterior = start_posterior(table, known)
     change, step, likelihood = np.inf, 0, 0.0
     confusion = np.zeros((table.n_raters, table.n_classes, table.n_classes))
     while step < max_iterations and change > tolerance:
         confusion = _confusions(table, posterior, full, prior_votes, flip)
         scores = _log_scores(table, confusion) + np.log(class_shares(posterior, class_prior, flip))
+        scores[:, absent] = -np.inf
         likelihood = _log_likelihood(scores, known)
         updated = normalised(scores)
         updated[fixed] = one_hot(known[fixed], table.n_classes)
@@ -103,6 +108,16 @@ def dawid_skene(
     labels = np.where(silent_items(table, known), UNKNOWN, leading_class(posterior))
     accuracy = np.einsum("rkk,k->r", confusion, posterior.mean(axis=0))
     return Consensus("dawid_skene", labels, posterior, accuracy, likelihood, step, change <= tolerance)
+
+
+def _absent_classes(table: VoteTable, known: Ints, flip: Sequence[int] | None) -> NDArray[np.bool_]:
+    """Classes, under either naming, without a vote and without a truth; none if there are neither votes nor truth."""
+    named = np.zeros(table.n_classes, dtype=bool)
+    named[table.labels] = True
+    named[known[known != UNKNOWN]] = True
+    if flip is not None:
+        named |= named[list(flip)]
+    return ~named if named.any() else named
 
 
 def confusion_matrices(table: VoteTable, posterior: Floats, prior_votes: tuple[float, float] = (0, 0)) -> Floats:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ import pairsmith
 from pairsmith.builds import Build, find_build, make_latest, write_atomically, write_build
 from pairsmith.config import Config
 from pairsmith.errors import UsageError
-from pairsmith.ids import canonical_json
+from pairsmith.ids import canonical_json, content_id
 from pairsmith.ledger import Ledger
 from pairsmith.pipeline.deriving import Derived, derive
 from pairsmith.pipeline.facts import Facts, read_benchmarks, read_facts
@@ -52,7 +53,10 @@ def build(project: Path, config: Config, ledger: Ledger, as_of: int | None = Non
             make_latest(present)
         return present, False
     derived = derive(config, facts, benchmarks, origin)
-    return write_build(project, _files(derived, facts), origin, latest=as_of is None), True
+    files = _files(derived, facts)
+    if config.resolve.conflicts.domains == "split_dataset":
+        files |= _domain_files(derived.exported.kept)
+    return write_build(project, files, origin, latest=as_of is None), True
 
 
 def check_inputs(project: Path, config: Config) -> None:
@@ -153,6 +157,20 @@ def _files(derived: Derived, facts: Facts) -> dict[str, bytes]:
         "export": derived.exported.metrics,
     }
     return files | {f"{stage}/metrics.json": _json(metrics) for stage, metrics in stages.items()}
+
+
+def _domain_files(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """A dataset for each domain: its own rows and those that hold for everybody. Names that are no file names change.
+
+    Groups that want opposite things have opposite rows, which nobody should train on together.
+    """
+    files = {}
+    for domain in sorted({row["domain"] for row in rows if row["domain"]}):
+        folder = domain if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", domain) else content_id("domain", domain)
+        for part in ("train", "validation"):
+            own = [row for row in rows if row["domain"] in ("", domain) and row["part"] == part]
+            files[f"domains/{folder}/{part}.jsonl"] = to_jsonl(own)
+    return files
 
 
 def _rejection(rejected: Any) -> dict[str, Any]:

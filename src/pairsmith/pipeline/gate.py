@@ -1,6 +1,6 @@
 """The gate: what a dataset must reach, judged from its metrics alone. What was not measured never passes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -53,15 +53,28 @@ def _gap(threshold: float, gap: Mapping[str, Any], total: int) -> Criterion:
         reason = f"the gap of only {gap['n']} of {total} pairs is measured; {MIN_GAP_COVERAGE:.0%} is needed"
     elif value is not None and gap["single_vote"] == gap["n"]:
         value, state = None, "not_evaluated"
-        reason = "no pair has two votes, and the gap of a single vote is 1 whatever the responses are"
-    elif value is not None and gap["single_vote"] and gap["multi_vote"]["mean"] is not None:
-        # A single vote makes a gap of 1 by construction: such pairs must not carry the others over the bar.
-        reason = (
-            f"{gap['single_vote']} pairs rest on one vote; the mean of the others is {gap['multi_vote']['mean']:.3f}"
-        )
-        state = _state(min(value, gap["multi_vote"]["mean"]), threshold)
+        reason = "no pair has two votes, and the gap of a single vote is the same whatever the responses are"
+    elif value is not None:
+        parts = list(_parts(gap))
+        reason = "; ".join(text for _, text in parts)
+        state = _state(min([value, *(mean for mean, _ in parts)]), threshold)
     remedy = _remedy("gap", state)
     return Criterion("gap", value, threshold, state, remedy, gap["interval"], gap["n"], reason)
+
+
+def _parts(gap: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
+    """Means that must reach the bar by themselves, in words: no part of the pairs may carry the others over it.
+
+    The gap of a single vote is high by construction; and kinds of gap are measured in different ways, so that each
+    with more than a twentieth of the pairs is judged alone.
+    """
+    several = gap["multi_vote"]["mean"]
+    if gap["single_vote"] and several is not None:
+        yield several, f"{gap['single_vote']} pairs rest on one vote; the mean of the others is {several:.3f}"
+    if len(gap["by_kind"]) > 1:
+        for kind, found in gap["by_kind"].items():
+            if found["n"] > (1 - MIN_GAP_COVERAGE) * gap["n"]:
+                yield found["mean"], f"mean of the {found['n']} gaps of kind {kind}: {found['mean']:.3f}"
 
 
 def _pairs(threshold: int, total: int) -> Criterion:

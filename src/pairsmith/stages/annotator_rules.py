@@ -13,7 +13,7 @@ from pairsmith.measures.domains import category_disagreement, group_disagreement
 from pairsmith.records import Annotation, ConflictRecord, Resolution
 from pairsmith.stages.cases import Case, plain_votes
 
-__all__ = ["annotator_conflicts", "domain_conflicts", "recorded", "tagged", "without_excluded"]
+__all__ = ["annotator_conflicts", "domain_conflicts", "group_of", "recorded", "tagged", "without_excluded"]
 
 _EXCLUDING = ("exclude_annotator", "flip_votes")
 
@@ -81,13 +81,13 @@ def domain_conflicts(cfg: ConflictsConfig, cases: Sequence[Case], *, seed: int) 
     listed = [vote for case in cases for vote in case.votes if vote.kind != "imported"]
     votes = plain_votes(listed)
     categories = {case.id: case.prompt.category for case in cases if case.prompt is not None and case.prompt.category}
-    groups = {name: group for name in {vote.annotator for vote in listed} if (group := _group(cfg, name))}
+    groups = {name: group for name in {vote.annotator for vote in listed} if (group := group_of(cfg, name))}
     found = group_disagreement(votes, groups, categories, seed=seed) if groups else []
     return found + category_disagreement(votes, categories)
 
 
-def _group(cfg: ConflictsConfig, annotator: str) -> str:
-    """The group of the longest beginning of the name that `groups` knows."""
+def group_of(cfg: ConflictsConfig, annotator: str) -> str:
+    """The group of the longest beginning of the name that `groups` knows; "" if there is none."""
     known = [prefix for prefix in cfg.groups if annotator.startswith(prefix)]
     return cfg.groups[max(known, key=len)] if known else ""
 
@@ -124,7 +124,7 @@ def _side_taken(
     net: Counter[str] = Counter()
     for vote in case.votes:
         if vote.label in ("a", "b"):
-            net[_group(cfg, vote.annotator)] += 1 if vote.label == resolution.winner else -1
+            net[group_of(cfg, vote.annotator)] += 1 if vote.label == resolution.winner else -1
     for conflict in conflicts:
         first, other = conflict.evidence["groups"]
         if conflict.evidence["category"] in ("", category) and net[first] * net[other] < 0:

@@ -7,7 +7,6 @@ to that, not replaced: their verdict of a tie stands, and so do rulings and gold
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from pairsmith.records import Annotation, Score
 from pairsmith.stages.cases import Case
 from pairsmith.stages.verdicts import Verdict
 
-__all__ = ["MODEL_KINDS", "Calibrated", "calibrate", "combined_verdicts"]
+__all__ = ["MODEL_KINDS", "calibrate", "combined_verdicts"]
 
 MODEL_KINDS = ("judge", "reward")
 
@@ -28,15 +27,6 @@ _NO_SIDE = ("tie", "both_bad", "unsure")
 _MAX_MODELS = 16
 _LIKELY_ACCURACY = 2 / 3  # the mean of the prior on annotators, for crowds too small to say
 _SURE = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Calibrated:
-    """P(a is better) of each case with its interval: of models and people together, and of the models alone."""
-
-    both: Combined
-    models: Floats
-    scored: np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def calibrate(
@@ -48,8 +38,8 @@ def calibrate(
     *,
     seed: int,
     fitted_on: str,
-) -> tuple[Calibrated | None, dict[str, Any]]:
-    """Fit the models to the cases people voted on, and apply the fit to all.
+) -> tuple[Combined | None, Floats | None, dict[str, Any]]:
+    """P(a is better) of every case with its interval, by models fitted to the cases people voted on, and by people.
 
     Args:
         cfg: the section `resolve`.
@@ -61,7 +51,9 @@ def calibrate(
         fitted_on: what to store as the date.
 
     Returns:
-        `None` with the reason in the figures where nothing may be called calibrated (fewer than 50 labelled pairs).
+        P(a is better) with its interval; the same by the models alone, NaN where none said anything (only for the
+        correction that needs it); and the figures. `None` with the reason in the figures where nothing may be called
+        calibrated (fewer than 50 labelled pairs).
     """
     evidence, models = _evidence(cases, scores)
     people = [_people(case) for case in cases]
@@ -69,10 +61,14 @@ def calibrate(
     usable = labelled & np.isfinite(evidence).any(axis=1) if models else np.zeros(len(cases), dtype=bool)
     base = {"asked": cfg.combine, "models": models, "state": "not_evaluated", "n": int(usable.sum())}
     if cfg.combine == "separate":
-        return None, {**base, "calibrated": False, "reason": "resolve.combine is separate: votes count as they are"}
+        return (
+            None,
+            None,
+            {**base, "calibrated": False, "reason": "resolve.combine is separate: votes count as they are"},
+        )
     if usable.sum() < MIN_LABELS:
         reason = f"{int(usable.sum())} pairs have both people's votes and a model's; {MIN_LABELS} are needed"
-        return None, {**base, "calibrated": False, "reason": reason}
+        return None, None, {**base, "calibrated": False, "reason": reason}
     outcomes = np.array([_outcome(votes) for votes in people])
     prompts = np.array([case.comparison.prompt_id for case in cases])
     fit = fit_calibration(
@@ -87,18 +83,20 @@ def calibrate(
     figures = {**base, "state": "evaluated", "reason": fit.reason, **calibration_figures(fit)}
     both = combine(fit, evidence, odds)
     figures["pairs_with_probability"] = int(both.evaluated.sum())
-    scored = np.asarray(np.isfinite(evidence).any(axis=1), dtype=np.bool_)
-    return Calibrated(both, combine(fit, evidence).probability, scored), figures
+    if "length" not in cfg.corrections:
+        return both, None, figures
+    alone = np.where(np.isfinite(evidence).any(axis=1), combine(fit, evidence).probability, np.nan)
+    return both, alone, figures
 
 
 def combined_verdicts(
-    cfg: ResolveConfig, cases: Sequence[Case], counted: Sequence[Verdict], found: Calibrated
+    cfg: ResolveConfig, cases: Sequence[Case], counted: Sequence[Verdict], found: Combined
 ) -> list[Verdict]:
     """The side with the higher probability, unless people called a tie or somebody ruled."""
     listed = []
     for row, (case, verdict) in enumerate(zip(cases, counted, strict=True)):
-        p = float(found.both.probability[row])
-        if _stands(cfg, case, verdict) or not found.both.evaluated[row]:
+        p = float(found.probability[row])
+        if _stands(cfg, case, verdict) or not found.evaluated[row]:
             # Nobody was heard but models that could not tell.
             unheard = verdict.reason == "no_votes" and bool(case.votes)
             listed.append(Verdict("unsure", "", "calibrated") if unheard else verdict)

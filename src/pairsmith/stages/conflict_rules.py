@@ -6,7 +6,7 @@ weighs as much as its lead in votes; what a person ruled outweighs any votes.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pairsmith.config import ResolveConfig
@@ -54,30 +54,44 @@ class Settled:
 
 
 def settle_pairs(cfg: ResolveConfig, kept: Sequence[Resolution], cases: Mapping[str, Case]) -> Settled:
-    """Apply the rules of `resolve.conflicts` to resolutions, one kind of conflict after the other."""
-    left = list(kept)
-    dropped: list[Dropped] = []
+    """Apply the rules of `resolve.conflicts` to resolutions, one kind of conflict after the other.
+
+    Every kind is looked for in everything that was decided, so a conflict is reported even if a rule for another kind
+    already took away what would settle it. Only what is left of it is then acted on.
+    """
+    names = _Names(cases)
+    by_id = {each.comparison_id: each for each in kept}
+    gone: dict[str, Dropped] = {}
     waiting: dict[str, tuple[str, str]] = {}
     records: list[ConflictRecord] = []
-    names = _Names(cases)
     for kind, rule in (
         ("both_ways", cfg.conflicts.both_ways),
         ("cycle", cfg.conflicts.cycles),
         ("contradictory", cfg.conflicts.contradictory),
     ):
-        found = _detect(kind, left, cases, names)
         out: dict[str, Dropped] = {}
-        for conflict in found:
-            targets, outcome, action = _ruled(rule, conflict)
-            records.append(recorded(conflict, outcome, action, targets))
-            for target in targets:
-                out[target] = _drop(conflict, target, cases[target])
+        for conflict in _detect(kind, kept, cases, names):
+            before = {name: gone[name].reason for name in conflict.subjects if name in gone}
+            left = [by_id[name] for name in conflict.subjects if name not in before]
+            rest = _detect(kind, left, cases, names) if before else [conflict]
+            if not rest:
+                outcome = "queued" if any(name in waiting for name in before) else "resolved"
+                records.append(recorded(_explained(conflict, before), outcome, "left_before", tuple(before)))
+            for each in rest:
+                targets, outcome, action = _ruled(rule, each)
+                records.append(recorded(_explained(each, before), outcome, action, targets))
+                out |= {target: _drop(each, target, cases[target]) for target in targets}
                 if outcome == "queued":
-                    needs = "vote" if conflict.resolution == "one_more_vote" else "ruling"
-                    waiting[target] = (_REASON_OF[kind], needs)
-        left = [each for each in left if each.comparison_id not in out]
-        dropped += [out[name] for name in sorted(out)]
-    return Settled(tuple(left), tuple(dropped), waiting, tuple(records))
+                    needs = "vote" if each.resolution == "one_more_vote" else "ruling"
+                    waiting |= dict.fromkeys(targets, (_REASON_OF[kind], needs))
+        gone |= out
+    dropped = tuple(gone[name] for name in sorted(gone))
+    return Settled(tuple(each for each in kept if each.comparison_id not in gone), dropped, waiting, tuple(records))
+
+
+def _explained(conflict: Conflict, before: Mapping[str, str]) -> Conflict:
+    """The conflict with the members that had left for another reason, by id, if any had."""
+    return replace(conflict, evidence={**conflict.evidence, "left_before": dict(before)}) if before else conflict
 
 
 def _detect(kind: str, resolutions: Sequence[Resolution], cases: Mapping[str, Case], names: "_Names") -> list[Conflict]:

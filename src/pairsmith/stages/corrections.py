@@ -1,18 +1,24 @@
 """Corrections that take a bias out of the labels (`resolve.corrections`), and how many votes or labels each changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pairsmith.config import ResolveConfig
+from pairsmith.measures.calibration import sigmoid
+from pairsmith.measures.consensus import Consensus
 from pairsmith.measures.debias import length_adjusted, position_weights
+from pairsmith.measures.vote_table import Floats
 from pairsmith.records import Annotation, Label
 from pairsmith.stages.cases import Case
-from pairsmith.stages.verdicts import Verdict
+from pairsmith.stages.combining import MODEL_KINDS
+from pairsmith.stages.verdicts import Panel, Verdict
 
-__all__ = ["corrected_lengths", "stable_votes", "weights_of_position"]
+__all__ = ["corrected_lengths", "posterior_of_models", "stable_votes", "weights_of_position"]
+
+_WORTH: Mapping[str, float] = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 
 
 def stable_votes(
@@ -61,34 +67,70 @@ def weights_of_position(cfg: ResolveConfig, votes: Sequence[Annotation]) -> tupl
 
 
 def corrected_lengths(
-    cfg: ResolveConfig, cases: Sequence[Case], found: Sequence[Verdict]
+    cfg: ResolveConfig, cases: Sequence[Case], found: Sequence[Verdict], models: Floats | None
 ) -> tuple[list[Verdict], dict[str, Any]]:
     """Verdicts of models without the part that length explains beyond what it explains of people's.
 
-    Only verdicts without people's votes change, and only where a probability is known.
+    Only verdicts without people's votes change, and only where a probability is known. How much length moves models
+    and people is compared on the cases that both judged.
+
+    Args:
+        cfg: the section `resolve`.
+        cases: all cases.
+        found: their verdicts.
+        models: P(a is better) by judges and scorers alone, NaN where they said nothing, shape (cases,).
     """
     if "length" not in cfg.corrections:
         return list(found), {}
+    alone = np.full(len(cases), np.nan) if models is None else models
+    told = [_people_for_a(case) for case in cases]
     rows = [
         row
         for row, (case, verdict) in enumerate(zip(cases, found, strict=True))
-        if verdict.label in ("a", "b") and verdict.probabilities and case.a is not None and case.b is not None
+        if case.a is not None
+        and case.b is not None
+        and (verdict.label in ("a", "b") and verdict.probabilities if told[row] is None else np.isfinite(alone[row]))
     ]
-    people = [any(vote.kind == "human" for vote in cases[row].votes) or bool(cases[row].rulings) for row in rows]
-    if not rows or all(people):
+    people = np.array([np.nan if (share := told[row]) is None else share for row in rows], dtype=np.float64)
+    if not np.isnan(people).any():
         reason = "no verdict of models alone has a probability; use method: map or combine: calibrated"
         return list(found), {"length": {"pairs": 0, "changed": 0, "reason": reason}}
-    p = np.array([_share_of_a(found[row]) for row in rows])
+    p = np.array([_share_of_a(found[row]) if told[row] is None else alone[row] for row in rows])
     difference = np.array([_length(cases[row], "a") - _length(cases[row], "b") for row in rows])
-    fitted = length_adjusted(p, difference, np.where(people, p, np.nan) if any(people) else None)
+    fitted = length_adjusted(p, difference, people)
     listed, changed = list(found), 0
-    for row, by_people, value in zip(rows, people, fitted.probability.tolist(), strict=True):
-        if not by_people:
+    for row, value in zip(rows, fitted.probability.tolist(), strict=True):
+        if told[row] is None:
             label: Label = "a" if value > 1 / 2 else "b"
             changed += label != found[row].label
             listed[row] = replace(found[row], label=label, probabilities=(value, 1 - value, 0.0))
-    figures = {"pairs": len(rows) - sum(people), "changed": changed, "reason": ""}
-    return listed, {"length": {**figures, "coefficient": fitted.coefficient, "left": fitted.left}}
+    figures = {"pairs": int(np.isnan(people).sum()), "changed": changed, "reason": ""}
+    compared = {"coefficient": fitted.coefficient, "people": fitted.reference, "left": fitted.left}
+    return listed, {"length": {**figures, "compared_with_people": int(np.isfinite(people).sum()), **compared}}
+
+
+def posterior_of_models(cases: Sequence[Case], panel: Panel, found: Consensus) -> Floats:
+    """P(a is better), of the two sides, by the judges and scorers of a panel alone, by the accuracies that were fitted.
+
+    NaN where none of them voted, shape (cases,).
+    """
+    kinds = {vote.annotator: vote.kind for case in cases for vote in case.votes}
+    of_model = np.array([kinds[name] in MODEL_KINDS for name in panel.raters], dtype=bool)
+    accuracy = np.full(len(panel.raters), 0.5) if found.rater_accuracy is None else found.rater_accuracy
+    table = panel.table
+    for_side = of_model[table.raters] & (table.labels < 2)
+    odds = np.log(accuracy) - np.log1p(-accuracy)
+    toward_a = np.where(table.labels == 0, odds[table.raters], -odds[table.raters]) * table.weights
+    heard = np.bincount(table.items[for_side], minlength=len(cases)) > 0
+    summed = np.bincount(table.items[for_side], weights=toward_a[for_side], minlength=len(cases))
+    return np.where(heard, sigmoid(summed), np.nan)
+
+
+def _people_for_a(case: Case) -> float | None:
+    """Share of people's votes for `a`, ties as halves; `None` without any."""
+    said = [vote.label for vote in case.votes if vote.kind == "human"] + [ruling.label for ruling in case.rulings]
+    worth = [_WORTH[label] for label in said if label in _WORTH]
+    return sum(worth) / len(worth) if worth else None
 
 
 def _share_of_a(verdict: Verdict) -> float:

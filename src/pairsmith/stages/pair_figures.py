@@ -1,5 +1,6 @@
 """The figures of stage 5: what the kept pairs are worth, and what was found in those that were examined."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -178,14 +179,27 @@ def _gap(pairs: Sequence[PreferencePair], seed: int, threshold: float) -> dict[s
         **summary,
         "state": "not_evaluated" if summary["value"] is None else "evaluated",
         "kinds": dict(sorted(Counter(pair.gap_kind for pair in pairs).items())),
+        "by_kind": _means_by_kind(pairs),
         "multi_vote": {name: several[name] for name in ("mean", "interval", "n")},
         "single_vote": len(pairs) - len(multiple),
     }
 
 
+def _means_by_kind(pairs: Sequence[PreferencePair]) -> dict[str, dict[str, Any]]:
+    """A share of votes and a probability are not measured alike: the mean of each kind, which the gate looks at too."""
+    gaps: dict[str, list[float]] = {}
+    for pair in pairs:
+        if pair.gap is not None:
+            gaps.setdefault(pair.gap_kind, []).append(pair.gap)
+    return {kind: {"mean": math.fsum(values) / len(values), "n": len(values)} for kind, values in sorted(gaps.items())}
+
+
 def _rests_on_one_vote(pair: PreferencePair) -> bool:
-    """Then its gap is 1 by construction. A verifier's single verdict is no opinion, and has a strength of its own."""
-    return pair.gap_kind == "votes" and sum(pair.votes.values()) == 1
+    """Then its gap is 1, or what a model takes its annotator for, whatever the responses are.
+
+    A verifier's single verdict is no opinion, and has a strength of its own; so has a calibrated score.
+    """
+    return pair.gap_kind in ("votes", "posterior") and sum(pair.votes.values()) == 1
 
 
 def _quality_matrix(pairs: Sequence[PreferencePair]) -> dict[str, Any]:

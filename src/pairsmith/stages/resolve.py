@@ -4,26 +4,18 @@ Counting votes, the winner needs more votes than any other label, ties and `unsu
 decided by chance and a tie never becomes a pair. Models of annotators (`verdicts`) and calibrated scores (`combining`)
 decide more, and say how sure they are. What can still be decided by one more vote waits in a queue (`queueing`), pairs
 that contradict each other are settled (`conflict_rules`), and of the rest a policy takes its share (`selecting`).
-
-The gap says how much better the winner is, from the best evidence there is: people, then verifiers (a check can be
-right where an opinion cannot), then judges, then reward models. People and judges: net share of votes. Verifiers and
-rewards: mean strength toward the winner. Models calibrated on people: 2P - 1. If that evidence contradicts the verdict
-the gap is negative and stays so. Labels of unknown making (`imported`) measure no gap.
 """
 
 import dataclasses
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from pairsmith.config import ResolveConfig
 from pairsmith.ids import seed_for
-from pairsmith.measures.preference import one_coin_posterior, votes_gap
+from pairsmith.measures.preference import one_coin_posterior
 from pairsmith.records import (
     Annotation,
-    AnnotatorKind,
     Candidate,
     Comparison,
     Dropped,
@@ -38,11 +30,13 @@ from pairsmith.stages.annotator_rules import annotator_conflicts, domain_conflic
 from pairsmith.stages.cases import NO_SIDE, Case, gather_cases, latest_votes
 from pairsmith.stages.conflict_rules import CONFLICT_REASONS, settle_pairs, settled_comparisons
 from pairsmith.stages.corrections import stable_votes
+from pairsmith.stages.gaps import gap_of
+from pairsmith.stages.group_rows import GROUP_MAJORITY, opposed_rows, votes_of_groups
 from pairsmith.stages.queueing import queue_for_rulings, queue_for_votes
 from pairsmith.stages.resolve_figures import resolve_figures, side_leads
 from pairsmith.stages.selecting import SELECT_REASONS, select_pairs
 from pairsmith.stages.settling import Settlement, settle
-from pairsmith.stages.verdicts import Verdict
+from pairsmith.stages.verdicts import Verdict, counted_verdicts
 
 __all__ = ["RESOLVE_REASONS", "resolve"]
 
@@ -67,7 +61,6 @@ RESOLVE_REASONS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_GAP_PRECEDENCE: tuple[AnnotatorKind, ...] = ("human", "verifier", "judge", "reward")
 _NOT_TO_BE_CHOSEN = ("length", "content_filter", "looping")
 
 
@@ -85,10 +78,13 @@ def resolve(
 ) -> Resolved:
     """One resolution or one drop per comparison, sorted by comparison id; the order of the inputs does not matter.
 
+    Where `conflicts.domains` splits by groups of annotators, a comparison on which two of them are opposed has one of
+    these for each group (`group_rows`).
+
     Of several votes of one annotator on one comparison the last revision counts. `Resolution.votes` counts votes as
-    `chosen`, `rejected`, `tie`, `both_bad`, `unsure`. `gap_kind` is `votes`, `verifier`, `reward` (calibrated),
-    `reward_uncalibrated` or `not_evaluated`. `confidence` is the probability that the winner is right: of the method
-    that decided, else under the one-coin model of `measures.preference`, `None` where that has too few votes.
+    `chosen`, `rejected`, `tie`, `both_bad`, `unsure`. `gap` is explained in `gaps`.
+    `confidence` is the probability that the winner is right: of the method that decided, else under the one-coin model
+    of `measures.preference`, `None` where that has too few votes.
 
     Args:
         cfg: the section `resolve`.
@@ -122,17 +118,26 @@ def resolve(
     cases = every if stable == latest else cases_of(stable)
     settlement = settle(cfg, cases, scores, seed=seed, fitted_on=fitted_on)
     known = {case.id: case for case in cases}
-    kept, dropped = _decided(cfg, cases, settlement)
-    waiting = queue_for_votes(cfg, known, dropped)
+    kept, dropped = _decided(cfg, cases, settlement.verdicts)
     domains = domain_conflicts(cfg.conflicts, cases, seed=seed_for(seed, "resolve", "domains"))
+    groups = votes_of_groups(cfg.conflicts, cases, domains)
+    rows = opposed_rows(
+        cfg.conflicts, {name: _decided(cfg, own, counted_verdicts(cfg, own))[0] for name, own in groups.items()}
+    )
+    split = {each.comparison_id for own in rows.values() for each in own}
+    kept = [each for each in kept if each.comparison_id not in split]
+    dropped = [each for each in dropped if each.id not in split]
+    waiting = queue_for_votes(cfg, known, dropped)
     kept, domain_records = tagged(cfg.conflicts, kept, known, domains)
-    settled = settle_pairs(cfg, kept, known)
-    waiting += queue_for_rulings(known, settled.waiting)
-    chosen, passed_over, selection = select_pairs(cfg, settled.kept, known, seed=seed_for(seed, "resolve", "select"))
-    dropped += [*settled.dropped, *passed_over]
+    parts = [_settled(cfg, kept, known, "", seed)]
+    parts += [_settled(cfg, own, {case.id: case for case in groups[name]}, name, seed) for name, own in rows.items()]
+    chosen = sorted((each for part in parts for each in part.kept), key=lambda each: (each.comparison_id, each.domain))
+    dropped += [each for part in parts for each in part.dropped]
+    waiting += [each for part in parts for each in part.queued]
     queued = tuple(sorted(waiting, key=lambda each: (-each.priority, each.comparison_id)))
-    on_items = settled_comparisons(cfg, cases, {each.comparison_id for each in kept}, {w.comparison_id for w in queued})
-    conflicts = (*records, *domain_records, *settled.records, *on_items)
+    decided = {each.comparison_id for each in kept} | split
+    on_items = settled_comparisons(cfg, cases, decided, {each.comparison_id for each in queued})
+    conflicts = (*records, *domain_records, *(each for part in parts for each in part.conflicts), *on_items)
     metrics = resolve_figures(
         every, cases, chosen, dropped, queued, conflicts, settlement, seed=seed_for(seed, "resolve", "bootstrap")
     )
@@ -141,23 +146,39 @@ def resolve(
         "orphans": len(latest) - sum(len(case.votes) for case in every),
         "excluded": excluded,
     }
-    metrics |= {"selection": selection, "corrections": {**corrected, **settlement.corrections}}
+    metrics["resolve"] |= {"comparisons": len(cases), "split_by_group": len(split)}
+    metrics |= {"corrections": {**corrected, **settlement.corrections}, "selection": dict(parts[0].metrics)}
+    if rows:
+        metrics["selection"]["groups"] = {name: part.metrics for name, part in zip(rows, parts[1:], strict=True)}
     order = sorted(dropped, key=lambda each: each.id)
     return Resolved(tuple(_with_confidence(chosen, known, settlement)), tuple(order), metrics, queued, conflicts)
 
 
+def _settled(
+    cfg: ResolveConfig, kept: Sequence[Resolution], cases: Mapping[str, Case], group: str, seed: int
+) -> Resolved:
+    """The resolutions of all annotators, or of one `group`, without those in conflict and those not selected."""
+    settled = settle_pairs(cfg, kept, cases)
+    queued = queue_for_rulings(cases, settled.waiting)
+    chosen, out, selection = select_pairs(cfg, settled.kept, cases, seed=seed_for(seed, "resolve", "select"))
+    dropped = [*settled.dropped, *out]
+    if group:
+        dropped = [dataclasses.replace(each, evidence={**each.evidence, "domain": group}) for each in dropped]
+    return Resolved(tuple(chosen), tuple(dropped), selection, tuple(queued), settled.records)
+
+
 def _decided(
-    cfg: ResolveConfig, cases: Sequence[Case], settlement: Settlement
+    cfg: ResolveConfig, cases: Sequence[Case], verdicts: Sequence[Verdict]
 ) -> tuple[list[Resolution], list[Dropped]]:
     """A resolution or a drop for each case."""
     kept: list[Resolution] = []
     dropped: list[Dropped] = []
-    for row, (case, verdict) in enumerate(zip(cases, settlement.verdicts, strict=True)):
+    for case, verdict in zip(cases, verdicts, strict=True):
         decision = _decide(cfg, case, verdict)
         if isinstance(decision, Dropped):
             dropped.append(decision)
         else:
-            kept.append(_resolution(case, decision, verdict, settlement.net_of_models(row)))
+            kept.append(_resolution(case, decision, verdict))
     return kept, dropped
 
 
@@ -194,12 +215,12 @@ def _drop(case: Case, reason: str, **evidence: Any) -> Dropped:
     return Dropped(case.id, "resolve", reason, seen)
 
 
-def _resolution(case: Case, winner: Side, verdict: Verdict, net_of_models: float | None) -> Resolution:
+def _resolution(case: Case, winner: Side, verdict: Verdict) -> Resolution:
     labels = case.labels()
     loser: Side = "b" if winner == "a" else "a"
     total = labels.total()
     comparable = total > 1 and (bool(case.rulings) or any(vote.kind != "imported" for vote in case.votes))
-    gap, gap_kind = _gap(case, winner, net_of_models)
+    gap, gap_kind = gap_of(case, winner, verdict)
     named = {"chosen": labels[winner], "rejected": labels[loser]}
     named |= {label: labels[label] for label in NO_SIDE if labels[label]}
     return Resolution(
@@ -216,40 +237,6 @@ def _resolution(case: Case, winner: Side, verdict: Verdict, net_of_models: float
     )
 
 
-def _gap(case: Case, winner: Side, net_of_models: float | None) -> tuple[float | None, str]:
-    """How much better the winner is, in [-1, 1], by the first kind of evidence that can say; see the module."""
-    for kind in _GAP_PRECEDENCE:
-        if kind == "judge" and net_of_models is not None:
-            return (net_of_models if winner == "a" else -net_of_models), "reward"
-        votes = [vote for vote in case.votes if vote.kind == kind]
-        if kind in ("human", "judge"):
-            labels = Counter(vote.label for vote in votes)
-            if kind == "human":
-                labels += Counter(ruling.label for ruling in case.rulings)
-            if labels:
-                ahead = labels[winner]
-                behind = labels["a"] + labels["b"] - ahead
-                return votes_gap(ahead, behind, labels.total() - ahead - behind), "votes"
-        elif strengths := _signed_strengths(votes, winner):
-            if kind == "reward" and not all(vote.criteria.get("calibrated") is True for vote in votes):
-                return None, "reward_uncalibrated"  # a score that was never compared with labels measures nothing
-            return math.fsum(strengths) / len(strengths), kind
-    return None, "not_evaluated"
-
-
-def _signed_strengths(votes: Sequence[Annotation], winner: Side) -> list[float]:
-    """Strength toward the winner of each vote; nothing if a vote for a side says no strength."""
-    signed: list[float] = []
-    for vote in votes:
-        if vote.label not in ("a", "b"):
-            signed.append(0.0)
-        elif vote.strength is None:
-            return []
-        else:
-            signed.append(vote.strength if vote.label == winner else -vote.strength)
-    return signed
-
-
 def _with_confidence(
     resolutions: Sequence[Resolution], cases: Mapping[str, Case], settlement: Settlement
 ) -> list[Resolution]:
@@ -259,14 +246,16 @@ def _with_confidence(
     for each in resolutions:
         row = settlement.rows[each.comparison_id]
         verdict = settlement.verdicts[row]
+        of_group = each.method == GROUP_MAJORITY
         side = 0 if each.winner == "a" else 1
-        if verdict.probabilities is not None:
+        if verdict.probabilities is not None and not of_group:
             kind = "calibrated" if verdict.method == "calibrated" else "posterior"
             bounds = settlement.interval(row, each.winner) if kind == "calibrated" else None
             sure = verdict.probabilities[side]
             listed.append(dataclasses.replace(each, confidence=sure, confidence_kind=kind, interval=bounds))
         elif settlement.accuracy is not None and each.comparison_id in leads:
             lead = leads[each.comparison_id] if each.winner == "a" else -leads[each.comparison_id]
+            lead = each.votes["chosen"] - each.votes["rejected"] if of_group else lead
             sure = float(one_coin_posterior(lead, settlement.accuracy))
             listed.append(dataclasses.replace(each, confidence=sure, confidence_kind="one_coin"))
         else:

@@ -18,6 +18,7 @@ from pairsmith.records import ConflictRecord, Dropped, Queued, Resolution
 from pairsmith.stages.bias_figures import bias_figures
 from pairsmith.stages.cases import Case, plain_votes
 from pairsmith.stages.conflict_rules import conflict_figures
+from pairsmith.stages.group_rows import GROUP_MAJORITY
 from pairsmith.stages.queueing import queue_figures
 from pairsmith.stages.settling import Settlement
 
@@ -38,7 +39,7 @@ def resolve_figures(
     *,
     seed: int,
 ) -> dict[str, Any]:
-    """All metrics of stage 4 but `selection` and `corrections`.
+    """All metrics of stage 4 but `selection`, `corrections` and a few counts.
 
     Args:
         every: the cases with all votes, for the figures of each annotator.
@@ -52,7 +53,9 @@ def resolve_figures(
     """
     votes = plain_votes(vote for case in cases for vote in case.votes)
     everybody = plain_votes(vote for case in every for vote in case.votes)
-    accuracy = _accuracy(cases, kept, settlement, seed)
+    whole = [each for each in kept if each.method != GROUP_MAJORITY]  # the others hold for some of the votes only
+    gaps = {each.comparison_id: each.gap for each in whole if each.gap is not None}
+    accuracy = _accuracy(cases, whole, settlement, seed)
     return {
         "annotation": {
             **annotation_figures(votes, seed=seed),
@@ -62,7 +65,6 @@ def resolve_figures(
         "annotators": annotator_figures(everybody),
         "annotators_total": len({vote.annotator for vote in everybody}),
         "resolve": {
-            "comparisons": len(kept) + len(dropped),
             "kept": len(kept),
             "dropped": dict(sorted(Counter(each.reason for each in dropped).items())),
             "methods": dict(sorted(Counter(each.method for each in kept).items())),
@@ -73,7 +75,7 @@ def resolve_figures(
         "queue": queue_figures(queued),
         "conflicts": conflict_figures(conflicts),
         "calibration": dict(settlement.calibration),
-        "bias": bias_figures(cases, {each.comparison_id: each.gap for each in kept if each.gap is not None}, seed=seed),
+        "bias": bias_figures(cases, gaps, seed=seed),
     }
 
 

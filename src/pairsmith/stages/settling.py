@@ -9,11 +9,12 @@ import numpy as np
 from pairsmith.config import ResolveConfig
 from pairsmith.ids import seed_for
 from pairsmith.measures.annotation import side_counts
+from pairsmith.measures.combine import Combined
 from pairsmith.measures.preference import label_accuracy
 from pairsmith.records import Score, Side
 from pairsmith.stages.cases import Case, plain_votes
-from pairsmith.stages.combining import MODEL_KINDS, Calibrated, calibrate, combined_verdicts
-from pairsmith.stages.corrections import corrected_lengths, weights_of_position
+from pairsmith.stages.combining import MODEL_KINDS, calibrate, combined_verdicts
+from pairsmith.stages.corrections import corrected_lengths, posterior_of_models, weights_of_position
 from pairsmith.stages.verdicts import Verdict, panel_of, verdicts
 
 __all__ = ["Settlement", "settle"]
@@ -31,22 +32,16 @@ class Settlement:
     verdicts: Sequence[Verdict]
     rows: Mapping[str, int]
     accuracy: float | None
-    calibrated: Calibrated | None
+    calibrated: Combined | None
     consensus: Mapping[str, Any]
     calibration: Mapping[str, Any]
     corrections: Mapping[str, Any]
-
-    def net_of_models(self, row: int) -> float | None:
-        """By how much calibrated models prefer `a` on a case, in [-1, 1]; `None` if none said anything."""
-        if self.calibrated is None or not self.calibrated.scored[row]:
-            return None
-        return 2 * float(self.calibrated.models[row]) - 1
 
     def interval(self, row: int, winner: Side) -> tuple[float, float] | None:
         """95 % interval of the probability that the winner is right, as far as the calibration leaves it open."""
         if self.calibrated is None:
             return None
-        low, high = float(self.calibrated.both.low[row]), float(self.calibrated.both.high[row])
+        low, high = float(self.calibrated.low[row]), float(self.calibrated.high[row])
         return (low, high) if winner == "a" else (1 - high, 1 - low)
 
 
@@ -61,15 +56,15 @@ def settle(
     weights, corrections = weights_of_position(cfg, [vote for case in cases for vote in case.votes])
     combining = cfg.combine == "calibrated"
     accuracy = _typical_accuracy(cases, seed)
-    calibrated, calibration = None, dict[str, Any]()
+    calibrated, models, calibration = None, None, dict[str, Any]()
     if combining:
         # People are heard first and alone; what models say is then fitted to it.
         people = [_without_models(case) for case in cases]
-        found, probabilities, consensus = verdicts(cfg, people, panel_of(people, weights, ("human",)), weights)
-        calibrated, calibration = calibrate(
+        found, by_people, consensus = verdicts(cfg, people, panel_of(people, weights, ("human",)), weights)
+        calibrated, models, calibration = calibrate(
             cfg,
             cases,
-            probabilities,
+            None if by_people is None else by_people.posterior,
             accuracy,
             scores,
             seed=seed_for(seed, "resolve", "calibration"),
@@ -78,10 +73,12 @@ def settle(
         if calibrated is not None:
             found = combined_verdicts(cfg, cases, found, calibrated)
     if calibrated is None:
-        found, _, consensus = verdicts(cfg, cases, panel_of(cases, weights, _VOTERS), weights)
+        panel = panel_of(cases, weights, _VOTERS)
+        found, by_all, consensus = verdicts(cfg, cases, panel, weights)
+        models = None if by_all is None else posterior_of_models(cases, panel, by_all)
     if not combining:
-        _, calibration = calibrate(cfg, cases, None, None, (), seed=seed, fitted_on="")
-    found, by_length = corrected_lengths(cfg, cases, found)
+        *_, calibration = calibrate(cfg, cases, None, None, (), seed=seed, fitted_on="")
+    found, by_length = corrected_lengths(cfg, cases, found, models)
     rows = {case.id: row for row, case in enumerate(cases)}
     return Settlement(found, rows, accuracy, calibrated, consensus, calibration, corrections | by_length)
 

@@ -6,7 +6,7 @@ ignores only what a reader cannot see (spacing, invisible characters): "x = 2" a
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -157,7 +157,8 @@ def _consistent(pairs: Sequence[PreferencePair], dropped: list[Dropped]) -> list
     for pair in pairs:
         by_prompt[_reply(pair.prompt)].append(pair)
     contradicted: set[str] = set()
-    for group in by_prompt.values():
+    for part in (part for group in by_prompt.values() for part in _of_one_domain(group)):
+        group = [pair for pair in part if pair.id not in contradicted]
         opposites = reversals([(_reply(pair.chosen), _reply(pair.rejected)) for pair in group])
         for place, others in opposites.items():
             dropped.append(_drop(group[place], "reversed", {"pairs": [group[other].id for other in others]}))
@@ -167,6 +168,13 @@ def _consistent(pairs: Sequence[PreferencePair], dropped: list[Dropped]) -> list
             dropped.append(_drop(left[place], "cycle", {"pairs": [left[other].id for other in others]}))
         contradicted |= {group[place].id for place in opposites} | {left[place].id for place in rounds}
     return [pair for pair in pairs if pair.id not in contradicted]
+
+
+def _of_one_domain(group: Sequence[PreferencePair]) -> Iterator[list[PreferencePair]]:
+    """Pairs for the same readers: two groups of annotators may prefer opposite sides, each for its own dataset."""
+    domains = sorted({pair.domain for pair in group if pair.domain}) or [""]
+    for domain in domains:
+        yield [pair for pair in group if pair.domain in ("", domain)]
 
 
 def _examine_all(index: ContaminationIndex | None, pairs: Sequence[PreferencePair], workers: int) -> list[Examined]:

@@ -24,11 +24,11 @@ from pairsmith.measures.consensus import (
 from pairsmith.measures.dawid_skene import dawid_skene, why_not_dawid_skene
 from pairsmith.measures.gold_weights import gold_figures, gold_weights
 from pairsmith.measures.overlap import component_sizes
-from pairsmith.measures.vote_table import UNKNOWN, Floats, VoteTable, vote_table
+from pairsmith.measures.vote_table import UNKNOWN, VoteTable, vote_table
 from pairsmith.records import Annotation, Label
 from pairsmith.stages.cases import NO_SIDE, Case
 
-__all__ = ["Panel", "Verdict", "panel_of", "verdicts"]
+__all__ = ["Panel", "Verdict", "counted_verdicts", "panel_of", "verdicts"]
 
 CLASSES: tuple[Label, ...] = ("a", "b", "tie")
 """What the models tell apart; `both_bad` names no side either and counts as `tie` there."""
@@ -84,8 +84,8 @@ def panel_of(cases: Sequence[Case], weights: Mapping[str, float], kinds: Sequenc
 
 def verdicts(
     cfg: ResolveConfig, cases: Sequence[Case], panel: Panel, weights: Mapping[str, float]
-) -> tuple[list[Verdict], Floats | None, dict[str, Any]]:
-    """One verdict per case, the probabilities of the model (shape (cases, 3)) if one was used, and the figures.
+) -> tuple[list[Verdict], Consensus | None, dict[str, Any]]:
+    """One verdict per case, what the model of annotators says if one was used, and the figures.
 
     Raises:
         ConfigError: if the configured model cannot be fitted to these votes; `auto` counts instead and says why.
@@ -110,7 +110,12 @@ def verdicts(
         "accuracies": _accuracies(panel, found),
         "gold": gold,
     }
-    return listed, None if found is None else found.posterior, figures
+    return listed, found, figures
+
+
+def counted_verdicts(cfg: ResolveConfig, cases: Sequence[Case]) -> list[Verdict]:
+    """One verdict per case by counting, each vote alike."""
+    return [_counted(cfg, case, {}, {}) for case in cases]
 
 
 def _method(cfg: ResolveConfig, panel: Panel) -> tuple[str, str]:
