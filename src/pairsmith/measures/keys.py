@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pairsmith.measures.hashing import Words, mixed, mixed_word
+from pairsmith.measures.hashing import Words, mixed
 
-__all__ = ["GRAM_BASE", "gram_keys", "text_key", "text_keys"]
+__all__ = ["GRAM_BASE", "TEXT_BASE", "gram_keys", "text_keys"]
 
 GRAM_BASE = np.uint64(0xD6E8FEB86659FD93)
 """The key of an n-gram is the polynomial in this number whose coefficients are the hashes of its words, mixed."""
-_TEXT_BASE = np.uint64(0xA0761D6478BD642F)
+TEXT_BASE = np.uint64(0xA0761D6478BD642F)
 
 _U64 = NDArray[np.uint64]
 _I64 = NDArray[np.int64]
@@ -31,14 +31,6 @@ def text_keys(hashes: _U64, starts: _I64) -> _U64:
         return np.zeros(0, dtype=np.uint64)
     counts = np.diff(np.append(starts, len(hashes)))
     powers = np.ones(int(counts.max()) + 1, dtype=np.uint64)
-    np.multiply.accumulate(np.full(len(powers) - 1, _TEXT_BASE), out=powers[1:])
+    np.multiply.accumulate(np.full(len(powers) - 1, TEXT_BASE), out=powers[1:])
     left = np.repeat(starts + counts, counts) - np.arange(len(hashes)) - 1  # words to come in the run
     return mixed(np.add.reduceat(hashes * powers[left], starts))
-
-
-def text_key(hashes: _U64, start: int, stop: int) -> np.uint64:
-    """`text_keys` of one run of words, for numba."""
-    key = np.uint64(0)
-    for word in range(start, stop):
-        key = key * _TEXT_BASE + hashes[word]
-    return mixed_word(key)

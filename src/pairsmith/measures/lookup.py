@@ -10,25 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairsmith.measures.compiled import has_numba, with_numba
-from pairsmith.measures.hashing import (
-    Words,
-    decode,
-    fold_table,
-    hash_words,
-    mixed_word,
-    read_code,
-    read_words,
-)
-from pairsmith.measures.keys import GRAM_BASE, gram_keys, text_key, text_keys
+from pairsmith.measures.hashing import Words, fold_table, hash_words
+from pairsmith.measures.keys import gram_keys, text_keys
 
-__all__ = ["Found", "Table", "look_up", "make_table", "use_numba"]
+__all__ = ["FILTER_SHIFT", "Found", "Table", "filter_bits", "look_up", "make_table", "use_numba"]
 
 _U8 = NDArray[np.uint8]
 _U64 = NDArray[np.uint64]
 _I64 = NDArray[np.int64]
 
 _FILTER_BITS_PER_KEY = 8  # rounded up to a power of two words: 8 to 16
-_FILTER_SHIFT = np.uint64(18)
+FILTER_SHIFT = np.uint64(18)
 # Below this, loading the compiled code takes longer than it saves.
 _MIN_BYTES_FOR_NUMBA = 2_000_000
 
@@ -37,7 +29,7 @@ class Table(NamedTuple):
     """A set of 64-bit keys, sorted, with what makes asking for one fast; made by `make_table`.
 
     The keys whose first bits are b are keys[buckets[b]:buckets[b + 1]]. `filter` is a Bloom filter: three bits of
-    one of its words are set for each key (`_filter_bits`), so that 99 of 100 questions end after one look into it.
+    one of its words are set for each key (`filter_bits`), so that 99 of 100 questions end after one look into it.
     """
 
     keys: _U64
@@ -82,11 +74,11 @@ def make_table(keys: _U64) -> Table:
     size = 1 << max(0, (len(keys) * _FILTER_BITS_PER_KEY // 64).bit_length())
     mask = np.uint64(size - 1)
     bloom = np.zeros(size, dtype=np.uint64)
-    np.bitwise_or.at(bloom, ((keys >> _FILTER_SHIFT) & mask).astype(np.int64), _filter_bits(keys))
+    np.bitwise_or.at(bloom, ((keys >> FILTER_SHIFT) & mask).astype(np.int64), filter_bits(keys))
     return Table(keys, buckets, shift, bloom, mask)
 
 
-def _filter_bits(keys: Any) -> Any:
+def filter_bits(keys: Any) -> Any:
     """Which bits of a word of the filter a key has; of one key or of an array."""
     one, six, last = np.uint64(1), np.uint64(6), np.uint64(63)
     return one << (keys & last) | one << (keys >> six & last) | one << (keys >> (six + six) & last)
@@ -112,34 +104,20 @@ def look_up(
         compiled: by numba, otherwise by numpy; the result is the same.
     """
     if compiled:
+        from pairsmith.measures.lookup_kernel import HELPERS, look_up_each
+
         data = data.view()
         data.flags.writeable = False  # one type for all buffers, so that one compilation serves them all
-        helpers = (
-            mixed_word,
-            decode,
-            read_code,
-            read_words,
-            _filter_bits,
-            _position,
-            _grow,
-            _match_grams,
-            _has_parts,
-            text_key,
-            _match_parts,
-        )
-        run = with_numba(_look_up_each, *helpers)
+        run = with_numba(look_up_each, *HELPERS)
         return Found(*run(data, offsets, ngram, grams, exact, joined, fold_table()))
     words = hash_words(data, offsets, joined=joined)
     return _look_up_all(words, data, offsets, ngram, grams, exact)
 
 
-# ------------------------------------------------------------------------------- numpy
-
-
 def _positions(table: Table, keys: _U64) -> _I64:
     """The place of each key in the table, or -1."""
-    bits = _filter_bits(keys)
-    likely = np.flatnonzero(table.filter[((keys >> _FILTER_SHIFT) & table.mask).astype(np.int64)] & bits == bits)
+    bits = filter_bits(keys)
+    likely = np.flatnonzero(table.filter[((keys >> FILTER_SHIFT) & table.mask).astype(np.int64)] & bits == bits)
     found = np.full(len(keys), -1, dtype=np.int64)
     if likely.size and table.keys.size:
         places = np.minimum(np.searchsorted(table.keys, keys[likely]), len(table.keys) - 1)
@@ -177,101 +155,3 @@ def _look_up_all(words: Words, data: _U8, offsets: _I64, ngram: int, grams: Tabl
         ends,
         words.context,
     )
-
-
-# ------------------------------------------------------------------------------- for numba
-
-
-def _position(keys: _U64, buckets: NDArray[np.uint32], shift: np.uint64, key: np.uint64) -> int:
-    """The place of the key among the keys of a table, or -1."""
-    bucket = key >> shift
-    for place in range(buckets[bucket], buckets[bucket + np.uint64(1)]):
-        if keys[place] == key:
-            return place
-    return -1
-
-
-def _grow(rows: _I64) -> _I64:
-    larger = np.empty((2 * rows.shape[0], rows.shape[1]), dtype=np.int64)
-    larger[: rows.shape[0]] = rows
-    return larger
-
-
-def _match_grams(
-    text: int, count: int, words: _U64, begins: _I64, ends: _I64, ngram: int, grams: Table, keys: _U64, rows: _I64
-) -> _I64:
-    """The rows with one more for each n-gram found; the first row holds how many there are."""
-    known, buckets, shift, bloom, mask = grams  # outside the loop: taking arrays out of a tuple counts references
-    used = rows[0, 0]
-    for first in range(count - ngram + 1):
-        keys[first] = words[first]
-    for place in range(1, ngram):
-        for first in range(count - ngram + 1):
-            keys[first] = keys[first] * GRAM_BASE + words[first + place]
-    for first in range(count - ngram + 1):
-        keys[first] = mixed_word(keys[first])
-    for first in range(count - ngram + 1):
-        bits = _filter_bits(keys[first])
-        if bloom[keys[first] >> _FILTER_SHIFT & mask] & bits != bits:
-            continue
-        gram = _position(known, buckets, shift, keys[first])
-        if gram >= 0:
-            used += 1
-            if used == rows.shape[0]:
-                rows = _grow(rows)
-            rows[used, 0], rows[used, 1], rows[used, 2] = text, gram, first
-            rows[used, 3], rows[used, 4] = begins[first], ends[first + ngram - 1]
-    rows[0, 0] = used
-    return rows
-
-
-def _has_parts(data: _U8, at: int, end: int) -> bool:
-    found = False
-    for place in range(at, end):
-        found |= data[place] == 0x1E
-    return found
-
-
-def _match_parts(data: _U8, count: int, hashes: _U64, begins: _I64, ends: _I64, exact: Table) -> tuple[int, int, int]:
-    """The first part that is an item: its number, or -1, its first word and the word after its last."""
-    first = 0
-    for word in range(1, count + 1):
-        apart = word == count
-        if not apart:
-            for place in range(ends[word - 1], begins[word]):
-                apart = apart or data[place] == 0x1E
-        if apart:
-            number = _position(exact.keys, exact.buckets, exact.shift, text_key(hashes, first, word))
-            if number >= 0:
-                return number, first, word
-            first = word
-    return -1, 0, 0
-
-
-def _look_up_each(
-    data: _U8, offsets: _I64, ngram: int, grams: Table, exact: Table, joined: bool, fold: NDArray[np.uint32]
-) -> tuple[_I64, _I64, _I64, _I64, _I64, _I64, _I64, _I64, NDArray[np.bool_]]:
-    """`look_up`, text by text."""
-    texts, longest = len(offsets) - 1, 0
-    for text in range(texts):
-        longest = max(longest, offsets[text + 1] - offsets[text])
-    hashes = np.empty(longest // 2 + 2, dtype=np.uint64)
-    begins, ends = np.empty(longest // 2 + 2, dtype=np.int64), np.empty(longest // 2 + 2, dtype=np.int64)
-    rows, keys = np.zeros((1024, 5), dtype=np.int64), np.empty(longest // 2 + 2, dtype=np.uint64)
-    exact_of, context = np.full(texts, -1, dtype=np.int64), np.zeros(texts, dtype=np.bool_)
-    exact_begins, exact_ends = np.zeros(texts, dtype=np.int64), np.zeros(texts, dtype=np.int64)
-    for text in range(texts):
-        at, end = offsets[text], offsets[text + 1]
-        count = read_words(data, at, end, joined, fold, hashes, begins, ends)
-        if count <= 0:
-            context[text] = count < 0
-            continue
-        rows = _match_grams(text, count, hashes, begins, ends, ngram, grams, keys, rows)
-        number, first, after = _position(exact.keys, exact.buckets, exact.shift, text_key(hashes, 0, count)), 0, count
-        if number < 0 and _has_parts(data, at, end):
-            number, first, after = _match_parts(data, count, hashes, begins, ends, exact)
-        if number >= 0:
-            exact_of[text], exact_begins[text], exact_ends[text] = number, begins[first], ends[after - 1]
-    rows = rows[1 : rows[0, 0] + 1]
-    found = (rows[:, 0].copy(), rows[:, 1].copy(), rows[:, 2].copy(), rows[:, 3].copy(), rows[:, 4].copy())
-    return (*found, exact_of, exact_begins, exact_ends, context)

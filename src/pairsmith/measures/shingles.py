@@ -11,16 +11,12 @@ from pairsmith.measures.compiled import with_numba
 from pairsmith.measures.hashing import (
     Words,
     concatenate,
-    decode,
     fold_table,
     hash_words,
     joined_words,
     mixed,
-    mixed_word,
-    read_code,
-    read_words,
 )
-from pairsmith.measures.keys import GRAM_BASE, gram_keys, text_key, text_keys
+from pairsmith.measures.keys import gram_keys, text_keys
 
 __all__ = ["SHINGLE_WORDS", "SHORT_WORDS", "Sets", "features", "signatures"]
 
@@ -66,7 +62,9 @@ def _by_numpy(words: Words, count: int) -> tuple[Sets, Sets]:
 
 
 def _by_numba(texts: Sequence[str]) -> tuple[Sets, Sets]:
-    run = with_numba(_shingle_each, mixed_word, decode, read_code, read_words, text_key, _shingle, _keep_distinct)
+    from pairsmith.measures.shingle_kernel import HELPERS, shingle_each
+
+    run = with_numba(shingle_each, *HELPERS)
     plain = run(*concatenate(texts), False, fold_table())
     unread = np.flatnonzero(plain[4])
     found = Sets(plain[0], plain[1]), Sets(plain[2], plain[3])
@@ -150,50 +148,3 @@ def _sign_each(hashes: _U64, starts: _I64, multipliers: _U64, offsets: _U64, row
                 smallest[each] = min(
                     smallest[each], np.uint32((value * multipliers[each] + offsets[each]) >> np.uint64(32))
                 )
-
-
-def _shingle_each(
-    data: NDArray[np.uint8], offsets: _I64, joined: bool, fold: _U32
-) -> tuple[_U64, _I64, _U64, _I64, NDArray[np.bool_]]:
-    """3-grams and where those of each text begin, words of short texts likewise, and which texts were not read."""
-    texts, room = len(offsets) - 1, len(data) // 2 + 2
-    words, begins, ends = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
-    grams, gram_starts = np.empty(room + texts, np.uint64), np.zeros(texts + 1, np.int64)
-    bags, bag_starts = np.empty(room + texts, np.uint64), np.zeros(texts + 1, np.int64)
-    context = np.zeros(texts, np.bool_)
-    for text in range(texts):
-        used, held = gram_starts[text], bag_starts[text]
-        count = read_words(data, offsets[text], offsets[text + 1], joined, fold, words, begins, ends)
-        context[text] = count < 0
-        if count > 0:
-            used += _keep_distinct(grams, used, _shingle(words, count, grams, used))
-            if count <= SHORT_WORDS:
-                for word in range(count):
-                    bags[held + word] = mixed_word(words[word])
-                held += _keep_distinct(bags, held, count)
-        gram_starts[text + 1], bag_starts[text + 1] = used, held
-    return grams[: gram_starts[texts]].copy(), gram_starts, bags[: bag_starts[texts]].copy(), bag_starts, context
-
-
-def _shingle(words: _U64, count: int, grams: _U64, at: int) -> int:
-    """Write the 3-grams of the words from `at` on; how many they are."""
-    if count < SHINGLE_WORDS:
-        grams[at] = text_key(words, 0, count)
-        return 1
-    for first in range(count - SHINGLE_WORDS + 1):
-        key = words[first]
-        for place in range(1, SHINGLE_WORDS):
-            key = key * GRAM_BASE + words[first + place]
-        grams[at + first] = mixed_word(key)
-    return count - SHINGLE_WORDS + 1
-
-
-def _keep_distinct(values: _U64, at: int, count: int) -> int:
-    """Sort `count` values from `at` on and push out repetitions; how many are left."""
-    values[at : at + count].sort()
-    kept = 0
-    for place in range(at, at + count):
-        if kept == 0 or values[place] != values[at + kept - 1]:
-            values[at + kept] = values[place]
-            kept += 1
-    return kept

@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
 
-__all__ = ["normalise", "squash", "words"]
+__all__ = ["LOOKALIKES", "OTHER_ALPHABETS", "normalise", "squash", "words"]
 
 # U+00AD soft hyphen, zero-width characters, bidirectional controls, word joiner and invisible operators, BOM, tags
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]")
@@ -17,14 +19,18 @@ _INDIC = "\u0900-\u0963\u0966-\u0dff"
 _ASCII_WORD = re.compile("[a-z0-9]+")
 _WORD = re.compile(f"[{_UNSPACED}]|(?:[^\\W_{_UNSPACED}]|[{_INDIC}\u0300-\u036f])+")
 
-# Cyrillic and Greek letters that look like Latin ones, after casefolding.
-_LOOKALIKES = str.maketrans(
-    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u051d\u03bf\u03bd\u03b1\u03b9",
-    "aeopcyxijshdqwovai",
+LOOKALIKES: Mapping[int, int] = MappingProxyType(
+    str.maketrans(
+        "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u051d\u03bf\u03bd\u03b1\u03b9",
+        "aeopcyxijshdqwovai",
+    )
 )
-_LOOKALIKE = re.compile("[" + "".join(map(chr, _LOOKALIKES)) + "]")
+"""Cyrillic and Greek letters that look like Latin ones, after casefolding."""
+OTHER_ALPHABETS = range(0x370, 0x530)
+"""Greek and Cyrillic."""
+_LOOKALIKE = re.compile("[" + "".join(map(chr, LOOKALIKES)) + "]")
 _LATIN = re.compile("[a-z]")
-_OTHER_ALPHABET = re.compile("[\u0370-\u03ff\u0400-\u052f]")
+_OTHER_ALPHABET = re.compile("[\u0370-\u052f]")
 
 
 def _fold(text: str) -> str:
@@ -34,7 +40,7 @@ def _fold(text: str) -> str:
     folded = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
     # A text in Latin letters that uses foreign letters only where they look Latin is disguised, not Russian or Greek.
     if _LOOKALIKE.search(folded) and _LATIN.search(folded):
-        latin = folded.translate(_LOOKALIKES)
+        latin = folded.translate(LOOKALIKES)
         if not _OTHER_ALPHABET.search(latin):
             return latin
     return folded
