@@ -40,6 +40,7 @@ from pairsmith.stages.conflict_rules import CONFLICT_REASONS, settle_pairs, sett
 from pairsmith.stages.corrections import stable_votes
 from pairsmith.stages.queueing import queue_for_rulings, queue_for_votes
 from pairsmith.stages.resolve_figures import resolve_figures, side_leads
+from pairsmith.stages.reweighting import reweighting_figures, without_distrusted
 from pairsmith.stages.selecting import SELECT_REASONS, select_pairs
 from pairsmith.stages.settling import Settlement, settle
 from pairsmith.stages.verdicts import Verdict
@@ -82,6 +83,7 @@ def resolve(
     *,
     seed: int,
     fitted_on: str = "",
+    trust: Mapping[str, float] | None = None,
 ) -> Resolved:
     """One resolution or one drop per comparison, sorted by comparison id; the order of the inputs does not matter.
 
@@ -100,11 +102,13 @@ def resolve(
         scores: what scorers gave candidates, for `resolve.combine`.
         seed: the project's seed.
         fitted_on: what a calibration is dated with.
+        trust: what a vote of each model counts, in [0, 1]; by default 1.
 
     Returns:
         `queued` are the dropped comparisons that wait for a vote or a ruling; `conflicts` has everything that was found
         to contradict something else. `metrics`: `annotation`, `annotators` (at most 50), `annotators_total`, `resolve`,
-        `consensus`, `queue`, `conflicts`, `selection`, `calibration`, `bias`, `corrections`.
+        `consensus`, `queue`, `conflicts`, `selection`, `calibration`, `bias`, `corrections`,
+        `reweighting`.
 
     Raises:
         ConfigError: if `resolve.method` cannot be fitted to these votes.
@@ -119,8 +123,13 @@ def resolve(
     suspects = annotator_conflicts(every)
     left, excluded, records = without_excluded(cfg, latest, suspects)
     stable, corrected = stable_votes(cfg, left, annotations)
-    cases = every if stable == latest else cases_of(stable)
-    settlement = settle(cfg, cases, scores, seed=seed, fitted_on=fitted_on)
+    trusted, distrusted = without_distrusted(stable, trust or {})
+    cases = every if trusted == latest else cases_of(trusted)
+    settlement = settle(cfg, cases, scores, seed=seed, fitted_on=fitted_on, trust=trust)
+    alike = settlement
+    if any(weight != 1 for weight in (trust or {}).values()):
+        alike = settle(cfg, cases_of(stable), scores, seed=seed, fitted_on=fitted_on)
+    reweighted = reweighting_figures(trust or {}, distrusted, alike.verdicts, settlement.verdicts)
     known = {case.id: case for case in cases}
     kept, dropped = _decided(cfg, cases, settlement)
     waiting = queue_for_votes(cfg, known, dropped)
@@ -142,6 +151,7 @@ def resolve(
         "excluded": excluded,
     }
     metrics |= {"selection": selection, "corrections": {**corrected, **settlement.corrections}}
+    metrics["reweighting"] = reweighted
     order = sorted(dropped, key=lambda each: each.id)
     return Resolved(tuple(_with_confidence(chosen, known, settlement)), tuple(order), metrics, queued, conflicts)
 
