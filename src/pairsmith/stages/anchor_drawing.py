@@ -95,7 +95,7 @@ def plan_anchor(
                 found[name] = AnchorDraw.of(name, part, probability)
 
     # What is taken for sure is chosen without looking at what was drawn at random, or its probability would not be 1.
-    sure = _for_sure(cfg, said, population, names, luck, drawn, size)
+    sure = _for_sure(cfg, said, population, names, drawn, size, seed)
     for part, places in sure.items():
         add(places, part, 1.0)
     add(np.flatnonzero(luck < threshold).tolist(), "random", threshold)
@@ -107,11 +107,16 @@ def _for_sure(
     said: ModelVotes,
     population: np.ndarray[Any, np.dtype[np.int64]],
     names: Sequence[str],
-    luck: np.ndarray[Any, np.dtype[np.float64]],
     drawn: Sequence[AnchorDraw],
     size: int,
+    seed: int,
 ) -> dict[AnchorPart, list[int]]:
-    """Places of the hardest and of the least certain comparisons that are still wanted."""
+    """Places of the hardest and of the least certain comparisons that are still wanted.
+
+    Equally hard ones are told apart by another random number than the one that draws at random: by the same, the
+    certain part would depend on it, and its probability would not be 1.
+    """
+    luck = [seed_for(seed, "annotate.anchor.equal", name) for name in names]
     before = {(each.comparison_id, each.part) for each in drawn if each.part != "random"}
     parts = Counter[AnchorPart](part for _, part in before)
     taken = np.isin(np.array(names, dtype=str), sorted({name for name, _ in before}))

@@ -78,7 +78,7 @@ def anchor_figures(
     people = np.full(len(cases), np.nan)
     for row, label in zip(sample.rows, sample.labels, strict=True):
         people[row] = SIGNS[label]
-    bench = _Bench(cases, sample, people, _voters(cases, sample), {}, person, seed)
+    bench = _Bench(cases, sample, people, _voters(cases), {}, person, seed)
     votes: dict[str, list[Annotation]] = {}
     for case in cases:
         for vote in case.votes:
@@ -107,12 +107,12 @@ def anchor_figures(
             "person_accuracy": person,
             "models": models,
         },
-        {} if resolve.anchor == "off" else trust,
+        {} if resolve.anchor == "alike" else trust,
     )
 
 
 def _trusted(row: Mapping[str, Any], cfg: ResolveConfig) -> float:
-    if cfg.anchor == "off":
+    if cfg.anchor == "alike":
         return 1.0
     if row["state"] != "evaluated":
         return 0.0 if cfg.anchor == "required" else 1.0
@@ -189,19 +189,19 @@ def _classes(signs: Floats) -> list[int]:
 
 
 def _said(bench: _Bench, verdicts: Floats) -> dict[str, str]:
-    """The model's label on each comparison of the sample, by id."""
+    """The model's label on each comparison, by id; the alt-test needs no weights, so it takes all that people share."""
     return {
-        bench.cases[row].id: _NAMES[float(verdicts[row])] for row in bench.sample.rows if np.isfinite(verdicts[row])
+        case.id: _NAMES[sign] for case, sign in zip(bench.cases, verdicts.tolist(), strict=True) if np.isfinite(sign)
     }
 
 
-def _voters(cases: Sequence[Case], sample: AnchorSample) -> dict[str, dict[str, str]]:
-    """What each person said about each comparison of the sample."""
+def _voters(cases: Sequence[Case]) -> dict[str, dict[str, str]]:
+    """What each person said about each comparison."""
     found: dict[str, dict[str, str]] = {}
-    for row in sample.rows:
-        for vote in cases[row].votes:
+    for case in cases:
+        for vote in case.votes:
             if vote.kind == "human" and vote.label in SIGNS:
-                found.setdefault(vote.annotator, {})[cases[row].id] = _NAMES[SIGNS[vote.label]]
+                found.setdefault(vote.annotator, {})[case.id] = _NAMES[SIGNS[vote.label]]
     return found
 
 

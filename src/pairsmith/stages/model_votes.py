@@ -23,7 +23,8 @@ SIGNS: Mapping[str, float] = MappingProxyType({"a": 1.0, "b": -1.0, "tie": 0.0, 
 class ModelVotes:
     """One row per comparison, in the order given, and one column per name; NaN where nothing was said.
 
-    `verdicts` are 1 for `a`, -1 for `b`, 0 for neither; `unstable` 1 where the verdict turned with the order;
+    `verdicts` are 1 for `a`, -1 for `b`, 0 for neither; `unstable` 1 where the verdict turned with the order
+    or the judge could not tell;
     `beliefs` the verdict of a judge times how far apart it put the two; `margins` the difference of scores.
     """
 
@@ -61,6 +62,7 @@ def model_votes(comparisons: Sequence[Comparison], votes: Iterable[Annotation], 
                 beliefs[place] = SIGNS[vote.label] * (1.0 if vote.strength is None else vote.strength)
         elif vote.kind == "judge":
             beliefs[place] = 0.0
+            unstable[place] = 1.0
     scorers, margins = _margins(comparisons, (score for score in scores if score.scorer not in checkers))
     return ModelVotes(tuple(names), scorers, verdicts, unstable, beliefs, margins)
 
