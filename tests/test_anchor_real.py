@@ -118,17 +118,8 @@ def test_reward_models_on_judgebench(shared_data, reference):
             votes[comparison.id] = Annotation.of(comparison.id, "truth", "human", better)
             values = row["judgments"][0]["judgment"]["scores"]
             scores += [Score.of(side.id, name, value) for side, value in zip(sides, values, strict=True)]
-    facts = Facts(
-        0,
-        tuple(prompts.values()),
-        candidates,
-        tuple(comparisons.values()),
-        tuple(scores),
-        tuple(votes.values()),
-        (),
-        (),
-        (),
-    )
+    given = tuple(prompts.values()), candidates, tuple(comparisons.values()), tuple(scores), tuple(votes.values())
+    facts = Facts(0, *given, (), (), ())
     found = models_of(facts)
     assert set(found) == set(known)
     for name, row in found.items():
