@@ -199,6 +199,18 @@ def test_hard_comparisons_do_not_speak_for_all():
     assert abs(found["value"] - truth) < abs(plain - truth)
 
 
+def test_hard_comparisons_alone_are_no_sample():
+    world = World(600)
+    world.vote("judge:x", "judge", 0.9)
+    world.vote("judge:y", "judge", 0.6)
+    draws = tuple(world.plan(AnchorConfig(size=80, hardest=0.5, active=0.5)))
+    part_of = {each.comparison_id: each.part for each in draws}
+    world.vote("ann", "human", 1.0, [each for each in world.comparisons if part_of.get(each.id, "random") != "random"])
+    assert world.review(anchor=draws).anchored.figures["design"] == "given"
+    world.vote("ann", "human", 1.0, [each for each in world.comparisons if part_of.get(each.id) == "random"])
+    assert world.review(anchor=draws).anchored.figures["design"] == "drawn"
+
+
 def test_too_few_labels_are_not_evaluated():
     world = World()
     world.vote("judge:x", "judge", 0.9)

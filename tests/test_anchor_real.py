@@ -13,7 +13,7 @@ from pairsmith.formats.parsers import PARSERS
 from pairsmith.formats.rows import Parsed, Row, SourceContext
 from pairsmith.pipeline.anchoring import review
 from pairsmith.pipeline.facts import Facts
-from pairsmith.records import Annotation, Candidate, Comparison, Message, Prompt, Score
+from pairsmith.records import Annotation, Candidate, Comparison, Message, Prompt, Score, Side
 
 FOLDER = "preferences"
 
@@ -105,7 +105,11 @@ def test_gpt_35_on_pandalm(shared_data, reference):
 def test_reward_models_on_judgebench(shared_data, reference):
     folder = shared_data / FOLDER / "judgebench" / "reward_model_outputs"
     known = reference["judgebench_reward_models"]
-    prompts, candidates, comparisons, votes, scores = {}, {}, {}, {}, []
+    prompts: dict[str, Prompt] = {}
+    candidates: dict[str, Candidate] = {}
+    comparisons: dict[str, Comparison] = {}
+    votes: dict[str, Annotation] = {}
+    scores: list[Score] = []
     for path in sorted(folder.iterdir()):
         name = next(each for each in known if path.name.endswith(each) or each.split(".")[0] in path.name)
         for row in rows_of(path):
@@ -114,7 +118,7 @@ def test_reward_models_on_judgebench(shared_data, reference):
             comparison = Comparison.of(*sides)
             prompts[prompt.id], comparisons[comparison.id] = prompt, comparison
             candidates |= {side.id: side for side in sides}
-            better = "a" if row["label"] == "A>B" else "b"
+            better: Side = "a" if row["label"] == "A>B" else "b"
             votes[comparison.id] = Annotation.of(comparison.id, "truth", "human", better)
             values = row["judgments"][0]["judgment"]["scores"]
             scores += [Score.of(side.id, name, value) for side, value in zip(sides, values, strict=True)]

@@ -54,7 +54,7 @@ def test_a_row_under_another_name_is_refused():
 
 
 def test_nothing_in_a_sheet_names_a_side_or_a_model():
-    one, other = (SheetRow(ID, "anna", shown, "p", "x", "y") for shown in ("a", "b"))  # type: ignore[arg-type]
+    one, other = (SheetRow(ID, "anna", shown, "p", "x", "y") for shown in ("a", "b"))
     assert set(one.values()) == set(SHEET_COLUMNS)
     assert one.values()["item_id"] != other.values()["item_id"]
     assert all(value not in ("a", "b") for value in one.values().values())
