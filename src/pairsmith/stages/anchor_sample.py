@@ -21,9 +21,7 @@ MIN_LABELS: Final = 50
 
 _MIN_RANDOM: Final = 30  # labels in the random part, or all of it
 _NEITHER = ("tie", "both_bad")
-_LIKELY = (
-    0.8  # people agree on 66 % (AlpacaFarm) to 84 % (MT-Bench) of decided pairs: .78 and .91 by the one-coin model
-)
+_LIKELY = 0.8  # between .78 and .91, what the agreement of AlpacaFarm's and MT-Bench's people comes to
 _LOWEST, _HIGHEST = 0.6, 0.99  # nobody is always right, and who is nearly a coin is no measure
 
 
