@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pairsmith.errors import LeaseHeld, LedgerError
 from pairsmith.ledger import FACT_TABLES, LEDGER_FILE, Ledger, lease
 from pairsmith.records import (
+    AnchorDraw,
     Annotation,
     Candidate,
     Check,
@@ -44,6 +45,7 @@ FACTS = (
     Ruling.of(COMPARISON.id, "b", "lead", "tie-break"),
     Intake("int_1", "file", "0" * 64, 3, 2, 1, warnings={"echo": 1}),
     Rejected.of("file", "0" * 64, 3, "chosen", "empty", "''"),
+    AnchorDraw.of(COMPARISON.id, "random", 0.25),
 )
 
 

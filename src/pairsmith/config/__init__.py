@@ -1,6 +1,6 @@
 """The configuration: its sections and how they are read."""
 
-from pairsmith.config.annotating import AuditConfig
+from pairsmith.config.annotating import AnchorConfig, AuditConfig
 from pairsmith.config.generating import (
     BudgetConfig,
     DistinctConfig,
@@ -30,6 +30,7 @@ from pairsmith.config.section import Section
 
 __all__ = [
     "CONFIG_FILE",
+    "AnchorConfig",
     "AnnotateConfig",
     "AnnotatorConfig",
     "AuditConfig",

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from pairsmith.config.section import Section, Share
 
-__all__ = ["AnnotatorConfig", "AuditConfig", "Criterion"]
+__all__ = ["AnchorConfig", "AnnotatorConfig", "AuditConfig", "Criterion"]
 
 Criterion = Literal["helpfulness", "harmlessness", "honesty"]
 _NEED_A_MODEL = ("judge", "rubric", "reward_server")
@@ -21,6 +21,38 @@ class AuditConfig(Section):
     """Share of comparisons whose first question is asked again, to see how many verdicts flip by themselves."""
     repeats: Annotated[int, Field(ge=1, le=20)] = 2
     """How often it is asked again there."""
+
+
+class AnchorConfig(Section):
+    """The sample of comparisons that people label, so that the labels of models can be believed."""
+
+    draw: bool = True
+    """Draw it where models vote. It waits in `queue.jsonl`, reason `anchor`; `pairsmith sheet` asks people for it."""
+    half_width: Annotated[float, Field(gt=0.0, le=0.5)] = 0.05
+    """Half the width of the 95 % interval of a model's accuracy; decides how many comparisons are drawn at random."""
+    expected_accuracy: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.9
+    """The accuracy this is computed for: 139 comparisons at 0.9, 246 at 0.8."""
+    bar: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    """Also draw enough to show with `power` that an accuracy of `expected_accuracy` lies above this."""
+    power: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
+    """Probability of showing that, in a one-sided test at 5 %."""
+    size: Annotated[int, Field(ge=1)] | None = None
+    """Draw so many at random instead."""
+    hardest: Share = 0.25
+    """How many more are drawn where models disagree, turn with the order or are close; a share of the random part."""
+    active: Share = 0.25
+    """How many more are drawn where the models together know least; a share of the random part."""
+    people: Annotated[int, Field(ge=1, le=20)] = 1
+    """How many people are asked about each; the alt-test needs two, better three."""
+
+    @model_validator(mode="after")
+    def _bar_below_expected(self) -> "AnchorConfig":
+        if self.bar is not None and self.bar >= self.expected_accuracy:
+            raise ValueError(
+                f"bar: an accuracy of {self.expected_accuracy} cannot be shown to lie above {self.bar}; "
+                "give a bar below expected_accuracy"
+            )
+        return self
 
 
 class AnnotatorConfig(Section):

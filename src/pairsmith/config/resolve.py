@@ -76,6 +76,8 @@ class ResolveConfig(Section):
     """Annotators whose votes are left out."""
     exclude_anomalous: bool = False
     """Leave out the votes of annotators whose votes do not come from reading, and count colluding ones once."""
+    anchor: Literal["measured", "required", "alike"] = "measured"
+    """Votes of models count by their accuracy on people's labels; `required`: or not at all; `alike`: as cast."""
     combine: Literal["separate", "calibrated"] = "separate"
     """`calibrated` fits judges and scorers to people's votes; `separate` counts all votes alike."""
     calibration: Literal["temperature", "isotonic"] = "temperature"

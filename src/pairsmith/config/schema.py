@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from pairsmith.config.annotating import AnnotatorConfig
+from pairsmith.config.annotating import AnchorConfig, AnnotatorConfig
 from pairsmith.config.generating import GenerateConfig, PriceConfig
 from pairsmith.config.resolve import ConflictsConfig, ResolveConfig, SelectConfig
 from pairsmith.config.section import Section, Share
@@ -122,6 +122,8 @@ class AnnotateConfig(Section):
     """At most this many comparisons per prompt."""
     overlap: Annotated[int, Field(ge=0)] = 0
     """How many of the annotators vote on each comparison, drawn by seed; 0: all of them."""
+    anchor: AnchorConfig = AnchorConfig()
+    """The comparisons that people label, so that the labels of models can be believed."""
 
 
 class ValidateConfig(Section):
@@ -170,6 +172,8 @@ class GateConfig(Section):
     """Fewest pairs."""
     min_decontamination: Share = 0.9
     """Smallest share of pairs free of benchmark items."""
+    min_ai_accuracy: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    """Smallest accuracy, against people, of the models whose votes alone decide pairs; unset: not asked for."""
 
     @field_validator("min_gap", mode="before")
     @classmethod

@@ -33,6 +33,7 @@ REASONS: Mapping[str, str] = {
     "alias_collision": "Two fields that mean the same are both given.",
     "invalid_checks": "`checks` is not a list of objects with `kind` (text) and `args` (object).",
     "unknown_label": "The vote is none of the known labels.",
+    "other_annotator": "The row of a sheet stands under another name than the one it was made for.",
     "score_out_of_scale": "The score lies outside the scale that the row declares.",
     # conversations
     "empty_messages": "The list of messages is empty.",
@@ -75,6 +76,7 @@ WARNINGS: Mapping[str, str] = {
     "unusable_id": "The `id` is empty or not a text or number; it is ignored.",
     "no_annotator": "The row does not say who voted; the name of the source stands for the annotator.",
     "unlinked_vote": "The vote names a pair that is not described in the row.",
+    "unanswered": "The row of a sheet is not filled in yet.",
     "implicit_prompt": "There is no prompt field; the common start of both sides was taken.",
     "prompt_repeated": "Both sides begin with the prompt, which was removed from them.",
     "later_turns_ignored": "Only the first of several user turns was taken, as the answers between them are missing.",

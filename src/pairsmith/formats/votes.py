@@ -18,6 +18,7 @@ from pairsmith.formats.fields import (
 )
 from pairsmith.formats.pairing import Ballots, voted_pair
 from pairsmith.formats.rows import BadRow, Parsed, Row, SourceContext
+from pairsmith.formats.sheets import is_sheet_row, parse_sheet_row
 from pairsmith.ids import content_id
 from pairsmith.records import AnnotatorKind, Candidate, Label, Message, Side, flip
 
@@ -46,7 +47,7 @@ _OUR_ID = re.compile(r"cmp_[0-9a-f]{24}")
 
 
 def parse_votes(rows: Iterator[Row | BadRow], context: SourceContext) -> Iterator[Parsed | BadRow]:
-    """One vote per row, on the two answers in the row (`prompt`, `response_a`, `response_b`) or on a pair by its id."""
+    """One vote per row: on the two answers in it (`response_a`, `response_b`), on a pair by its id, or in a sheet."""
     return parse_each(rows, functools.partial(_vote, context=context, ballots=Ballots()))
 
 
@@ -57,6 +58,8 @@ def external_comparison_id(pair_id: str) -> str:
 
 def _vote(row: Row, context: SourceContext, ballots: Ballots) -> Parsed:
     values = row.values
+    if is_sheet_row(values):
+        return parse_sheet_row(row, ballots)
     annotator = _annotator(values)
     field = first_of(values, VOTE_FIELDS)
     if field is None:

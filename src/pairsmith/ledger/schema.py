@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from pairsmith.ids import canonical_json
 from pairsmith.records import (
+    AnchorDraw,
     Annotation,
     Candidate,
     Check,
@@ -92,7 +93,7 @@ _CODECS: Mapping[str, Codec] = {
 }
 
 _INTEGERS = {"sample", "revision", "rows", "good", "rejected", "blank", "line"}
-_REALS = {"value", "strength", "seconds"}
+_REALS = {"value", "strength", "seconds", "probability"}
 _OPTIONAL = {"scale", "strength", "shown_first", "seconds"}
 
 
@@ -145,5 +146,6 @@ FACT_TABLES: Mapping[type[Any], FactTable] = {
         _fact_table(Ruling, "rulings", "comparison_id", content="label"),
         _fact_table(Intake, "intakes"),
         _fact_table(Rejected, "rejected"),
+        _fact_table(AnchorDraw, "anchor_draws", "comparison_id"),
     )
 }

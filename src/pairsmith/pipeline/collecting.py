@@ -16,6 +16,7 @@ from pairsmith.pipeline.guidelines import guideline
 from pairsmith.pipeline.intake import intake
 from pairsmith.pipeline.servers import know_servers
 from pairsmith.records import Annotation, Comparison, Progress
+from pairsmith.stages.anchor_drawing import draw_anchor
 from pairsmith.stages.annotate import annotate
 from pairsmith.stages.collect import collect, unread_files
 from pairsmith.stages.generate import generate
@@ -62,12 +63,16 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
         ]
         concurrency = config.runtime.concurrency
         try:
-            return await annotate(
+            progress = await annotate(
                 config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=notify
             )
         finally:
             for annotator in annotators:
                 await close_annotator(annotator)
+    anchor = draw_anchor(config.annotate.anchor, ledger, seed=config.seed)
+    drawn = f"anchor: {anchor['new']} comparisons drawn for people to label (pairsmith sheet)"
+    notes = (*progress.notes, drawn) if anchor["new"] else progress.notes
+    return replace(progress, notes=notes, details={**progress.details, "anchor": anchor})
 
 
 def left_to_do(project: Path, config: Config, ledger: Ledger) -> dict[str, str]:

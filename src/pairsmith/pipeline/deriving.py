@@ -7,6 +7,7 @@ from typing import Any
 from pairsmith.config import Config
 from pairsmith.engine import available_cores
 from pairsmith.measures.judge_audit import audit_judges, failed_judges
+from pairsmith.pipeline.anchoring import ai_label_figures, review
 from pairsmith.pipeline.facts import Facts
 from pairsmith.pipeline.gate import gate
 from pairsmith.pipeline.summary import summarise
@@ -21,7 +22,9 @@ from pairsmith.records import (
     Resolution,
     Resolved,
 )
+from pairsmith.stages.anchor_queue import one_each
 from pairsmith.stages.export import export
+from pairsmith.stages.queueing import queue_figures
 from pairsmith.stages.resolve import resolve
 from pairsmith.stages.split import split
 from pairsmith.stages.validate import validate
@@ -40,18 +43,13 @@ class Derived:
     exported: Outcome[Mapping[str, Any]]
     metrics: Mapping[str, Any]
     gate: GateReport
+    queued: tuple[Queued, ...]
+    """Everything that waits for people, the most urgent first."""
 
     @property
     def dropped(self) -> tuple[Dropped, ...]:
         """Everything left out by a deriving stage, in the order of the stages."""
         return self.resolved.dropped + self.validated.dropped + self.split.dropped + self.exported.dropped
-
-    @property
-    def queued(self) -> tuple[Queued, ...]:
-        """Everything that waits for people, the most urgent first."""
-        return tuple(
-            sorted(self.resolved.queued + self.validated.queued, key=lambda each: (-each.priority, each.comparison_id))
-        )
 
 
 def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], dataset: Mapping[str, Any]) -> Derived:
@@ -62,6 +60,7 @@ def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], datase
     )
     withheld = failed_judges(audits)
     believed = [vote for vote in facts.annotations if (vote.annotator, vote.guideline) not in withheld]
+    reviewed = review(config, facts, believed)
     resolved = resolve(
         config.resolve,
         facts.prompts,
@@ -72,6 +71,7 @@ def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], datase
         facts.scores,
         seed=config.seed,
         fitted_on=f"ledger position {facts.position}",
+        trust=reviewed.anchored.trust,
     )
     pairs = _pairs(facts, resolved.kept)
     validated = validate(
@@ -84,8 +84,15 @@ def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], datase
     )
     parts = split(config.split, facts.prompts, validated.kept, seed=config.seed)
     exported = export(config.export, parts.kept)
-    metrics = summarise(facts, resolved, validated, parts, exported, dataset, seed=config.seed) | {"judges": audits}
-    return Derived(resolved, pairs, validated, parts, exported, metrics, gate(config.gate, metrics))
+    queued = one_each([*resolved.queued, *validated.queued, *reviewed.queued])
+    anchor = reviewed.anchored.figures
+    metrics = summarise(facts, resolved, validated, parts, exported, dataset, seed=config.seed) | {
+        "judges": audits,
+        "anchor": anchor,
+        "ai_labels": ai_label_figures(resolved.kept, believed, anchor),
+        "queue": queue_figures(queued),
+    }
+    return Derived(resolved, pairs, validated, parts, exported, metrics, gate(config.gate, metrics), queued)
 
 
 def _judged(vote: Annotation) -> bool:

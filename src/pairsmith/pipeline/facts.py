@@ -9,6 +9,7 @@ from pairsmith.errors import UsageError
 from pairsmith.formats.benchmarks import find_benchmarks, read_benchmark
 from pairsmith.ledger import Ledger
 from pairsmith.records import (
+    AnchorDraw,
     Annotation,
     Benchmark,
     Candidate,
@@ -38,6 +39,7 @@ class Facts:
     rulings: tuple[Ruling, ...]
     intakes: tuple[Intake, ...]
     rejected: tuple[Rejected, ...]
+    anchor: tuple[AnchorDraw, ...] = ()
 
     @property
     def last_intakes(self) -> tuple[Intake, ...]:
@@ -71,6 +73,7 @@ def read_facts(ledger: Ledger, as_of: int | None = None) -> Facts:
         rulings=tuple(ledger.read(Ruling, position)),
         intakes=tuple(ledger.read(Intake, position)),
         rejected=tuple(ledger.read(Rejected, position)),
+        anchor=tuple(ledger.read(AnchorDraw, position)),
     )
 
 

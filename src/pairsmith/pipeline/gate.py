@@ -21,23 +21,27 @@ REMEDIES: Mapping[str, str] = {
     "decontamination_not_evaluated": "name the evaluation files in validate.benchmarks, or put them into benchmarks/",
     "splits_created": "collect prompts that differ more: each part needs prompts of its own",
     "format_validated": "read dropped.jsonl for the rows that cannot be written, mend their source and build again",
+    "ai_labels": "leave the weakest model out (resolve.exclude_annotators), or let people vote on more of the pairs",
+    "ai_labels_not_evaluated": "let people label the anchor: pairsmith sheet NAME --why anchor --to FILE, or leave the "
+    "votes of unmeasured models out: resolve.anchor: required",
 }
 
 CRITERIA = ("gap", "pairs", "decontamination", "splits_created", "format_validated")
-"""The criteria, in the order they are shown."""
+"""The criteria, in the order they are shown; after them `ai_labels` where `gate.min_ai_accuracy` asks for it."""
 
 
 def gate(cfg: GateConfig, metrics: Mapping[str, Any]) -> GateReport:
     """Judge the metrics of a build."""
-    return GateReport(
-        (
-            _gap(cfg.min_gap, metrics["gap"], metrics["pairs"]["total"]),
-            _pairs(cfg.min_pairs, metrics["pairs"]["total"]),
-            _decontamination(cfg.min_decontamination, metrics["decontamination"]),
-            _splits(metrics["split"]),
-            _format(metrics["format"]),
-        )
-    )
+    criteria = [
+        _gap(cfg.min_gap, metrics["gap"], metrics["pairs"]["total"]),
+        _pairs(cfg.min_pairs, metrics["pairs"]["total"]),
+        _decontamination(cfg.min_decontamination, metrics["decontamination"]),
+        _splits(metrics["split"]),
+        _format(metrics["format"]),
+    ]
+    if cfg.min_ai_accuracy is not None:
+        criteria.append(_ai_labels(cfg.min_ai_accuracy, metrics["ai_labels"]))
+    return GateReport(tuple(criteria))
 
 
 def gate_document(report: GateReport) -> dict[str, Any]:
@@ -114,6 +118,22 @@ def _format(written: Mapping[str, Any]) -> Criterion:
     state: State = "pass" if valid else "fail"
     remedy = _remedy("format_validated", state)
     return Criterion("format_validated", valid, True, state, remedy, n=written["rows"], reason=reason)
+
+
+def _ai_labels(threshold: float, labels: Mapping[str, Any]) -> Criterion:
+    """Pairs that rest on models alone need models that were measured; pairs of people need nothing."""
+    accuracy = labels["accuracy"]
+    state = "pass" if not labels["pairs"] else _state(accuracy["value"], threshold)
+    return Criterion(
+        name="ai_labels",
+        value=accuracy["value"],
+        threshold=threshold,
+        state=state,
+        remedy=_remedy("ai_labels", state),
+        interval=accuracy["interval"],
+        n=accuracy["n"],
+        reason=accuracy["reason"],
+    )
 
 
 def _state(value: float | None, threshold: float) -> State:

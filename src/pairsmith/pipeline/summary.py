@@ -10,7 +10,6 @@ from pairsmith.pipeline.facts import Facts
 from pairsmith.pipeline.origins import intentions, origin_figures
 from pairsmith.records import Dropped, Outcome, PreferencePair, Resolved
 from pairsmith.stages.export import EXPORT_REASONS
-from pairsmith.stages.queueing import queue_figures
 from pairsmith.stages.resolve import RESOLVE_REASONS
 from pairsmith.stages.split import SPLIT_REASONS
 from pairsmith.stages.validate import VALIDATE_REASONS
@@ -62,7 +61,6 @@ def summarise(
         "funnel": funnel,
         "reason_texts": {reason: REASON_TEXTS[reason] for reason in sorted(reasons)},
         **resolved.metrics,
-        "queue": queue_figures([*resolved.queued, *validated.queued]),
         "annotators": [{**each, "measured": _measured(facts, each["name"])} for each in resolved.metrics["annotators"]],
         **validated.metrics,
         **parts.metrics,

@@ -1,5 +1,6 @@
 """The records that flow through Pairsmith: frozen, slotted, validated at the edges and never in the middle."""
 
+from pairsmith.records.anchor import ANCHOR_PARTS, AnchorDraw, AnchorPart
 from pairsmith.records.derived import (
     LEVELS,
     Benchmark,
@@ -39,9 +40,12 @@ from pairsmith.records.facts import (
 )
 
 __all__ = [
+    "ANCHOR_PARTS",
     "LABELS",
     "LEVELS",
     "ROLES",
+    "AnchorDraw",
+    "AnchorPart",
     "Annotation",
     "AnnotatorKind",
     "Benchmark",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from pairsmith.ids import content_id
+from pairsmith.records.anchor import AnchorDraw
 
 __all__ = [
     "LABELS",
@@ -288,4 +289,4 @@ class Rejected:
         return cls(content_id("rej", key), source, sha256, line, field, reason, detail)
 
 
-Fact = Prompt | Candidate | Comparison | Score | Annotation | Ruling | Intake | Rejected
+Fact = Prompt | Candidate | Comparison | Score | Annotation | Ruling | Intake | Rejected | AnchorDraw

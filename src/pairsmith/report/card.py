@@ -121,6 +121,7 @@ def _limits(metrics: Mapping[str, Any]) -> list[str]:
         _limit_of_length(metrics),
         _limit_of_decontamination(metrics),
         _limit_of_labels(metrics),
+        _limit_of_models(metrics),
         _limit_of_licences(metrics),
     ]
     return [sentence for sentence in found if sentence]
@@ -157,6 +158,13 @@ def _limit_of_labels(metrics: Mapping[str, Any]) -> str:
     if text.is_number(_at(metrics, "label_accuracy", "value")):
         return ""
     return "The accuracy of the labels was not measured; the quality score is therefore unknown as well."
+
+
+def _limit_of_models(metrics: Mapping[str, Any]) -> str:
+    unmeasured = _at(metrics, "ai_labels", "unmeasured")
+    if not text.is_number(unmeasured) or unmeasured <= 0:
+        return ""
+    return f"{text.count(unmeasured)} pairs rest on models alone whose votes were never compared with people's labels."
 
 
 def _limit_of_licences(metrics: Mapping[str, Any]) -> str:

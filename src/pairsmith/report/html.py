@@ -25,6 +25,7 @@ SECTIONS = (
     ("split", "Splits and format"),
     ("diversity", "Diversity"),
     ("models", "Models and annotators"),
+    ("anchor", "Labels of models against people"),
     ("samples", "Samples"),
     ("provenance", "Provenance"),
 )

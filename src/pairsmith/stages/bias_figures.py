@@ -24,7 +24,7 @@ from pairsmith.measures.vote_table import Floats
 from pairsmith.records import Annotation, Candidate
 from pairsmith.stages.cases import Case
 
-__all__ = ["POPULATIONS", "bias_figures", "family"]
+__all__ = ["POPULATIONS", "bias_figures", "family", "family_of", "position_figures", "response_text"]
 
 POPULATIONS: Mapping[str, str] = MappingProxyType({"people": "human", "judges": "judge", "scorers": "reward"})
 """Whose bias is reported, and the kind of their votes."""
@@ -72,7 +72,7 @@ def bias_figures(cases: Sequence[Case], gaps: Mapping[str, float], *, seed: int)
         result[name] = {
             "state": "evaluated",
             "votes": len(votes),
-            "position": _position(votes),
+            "position": position_figures(votes),
             "length": _length([cases[row] for row in known], verdicts[known], gaps, reference, seed),
             "traits": _traits([cases[row] for row in known], verdicts[known], reference, traits, seed),
             "self_preference": _own_family(cases, kind, people, seed) if kind != "human" else [],
@@ -90,7 +90,7 @@ def _verdicts(cases: Sequence[Case], kind: str) -> Floats:
     return net
 
 
-def _position(votes: Sequence[Annotation]) -> dict[str, Any]:
+def position_figures(votes: Sequence[Annotation]) -> dict[str, Any]:
     """How often the side shown first won; and for judges asked in both orders, whether they said the same."""
     placed = [vote.label == vote.shown_first for vote in votes if vote.label in _SIGNS and _sided(vote)]
     orders = [found for vote in votes if (found := _both_orders(vote))]
@@ -114,7 +114,7 @@ def _both_orders(vote: Annotation) -> tuple[float, float] | None:
 def _length(
     cases: Sequence[Case], verdicts: Floats, gaps: Mapping[str, float], reference: Floats | None, seed: int
 ) -> dict[str, Any]:
-    sides = [[len(_text(candidate)) for candidate in (case.a, case.b)] for case in cases]
+    sides = [[len(response_text(candidate)) for candidate in (case.a, case.b)] for case in cases]
     lengths = np.array(sides, dtype=np.float64).reshape(-1, 2)
     measured = [gaps.get(case.id, float("nan")) for case in cases]
     return length_figures(lengths[:, 0], lengths[:, 1], verdicts, seed=seed, gaps=measured, reference=reference)
@@ -153,7 +153,7 @@ def _own_family(cases: Sequence[Case], kind: str, people: Floats, seed: int) -> 
     rows = []
     for name in sorted(said, key=lambda each: (-len(said[each]), each))[:_MAX_JUDGES]:
         places = list(said[name])
-        families = [[_family_of(side) for side in (cases[row].a, cases[row].b)] for row in places]
+        families = [[family_of(side) for side in (cases[row].a, cases[row].b)] for row in places]
         figure = self_preference(
             family(name),
             [one for one, _ in families],
@@ -166,9 +166,11 @@ def _own_family(cases: Sequence[Case], kind: str, people: Floats, seed: int) -> 
     return rows
 
 
-def _family_of(candidate: Candidate | None) -> str:
+def family_of(candidate: Candidate | None) -> str:
+    """The family of the model that wrote a response; "" if that is not known."""
     return "" if candidate is None else family(candidate.model)
 
 
-def _text(candidate: Candidate | None) -> str:
+def response_text(candidate: Candidate | None) -> str:
+    """All turns of a response as one text; "" if it is not there."""
     return "" if candidate is None else "\n\n".join(turn.content for turn in candidate.completion)

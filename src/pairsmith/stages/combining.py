@@ -16,11 +16,10 @@ from pairsmith.measures.combine import MIN_LABELS, Combined, calibration_figures
 from pairsmith.measures.vote_table import Floats
 from pairsmith.records import Annotation, Score
 from pairsmith.stages.cases import Case
+from pairsmith.stages.model_votes import MODEL_KINDS
 from pairsmith.stages.verdicts import Verdict
 
-__all__ = ["MODEL_KINDS", "calibrate", "combined_verdicts"]
-
-MODEL_KINDS = ("judge", "reward")
+__all__ = ["calibrate", "combined_verdicts"]
 
 _SIGNS: Mapping[str, float] = {"a": 1.0, "b": -1.0, "tie": 0.0, "both_bad": 0.0}
 _NO_SIDE = ("tie", "both_bad", "unsure")

@@ -13,7 +13,7 @@ from pairsmith.measures.debias import length_adjusted, position_weights
 from pairsmith.measures.vote_table import Floats
 from pairsmith.records import Annotation, Label
 from pairsmith.stages.cases import Case
-from pairsmith.stages.combining import MODEL_KINDS
+from pairsmith.stages.model_votes import MODEL_KINDS
 from pairsmith.stages.verdicts import Panel, Verdict
 
 __all__ = ["corrected_lengths", "posterior_of_models", "stable_votes", "weights_of_position"]

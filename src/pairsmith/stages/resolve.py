@@ -34,6 +34,7 @@ from pairsmith.stages.gaps import gap_of
 from pairsmith.stages.group_rows import GROUP_MAJORITY, opposed_rows, votes_of_groups
 from pairsmith.stages.queueing import queue_for_rulings, queue_for_votes
 from pairsmith.stages.resolve_figures import resolve_figures, side_leads
+from pairsmith.stages.reweighting import reweighting_figures, without_distrusted
 from pairsmith.stages.selecting import SELECT_REASONS, select_pairs
 from pairsmith.stages.settling import Settlement, settle
 from pairsmith.stages.verdicts import Verdict, counted_verdicts
@@ -75,6 +76,7 @@ def resolve(
     *,
     seed: int,
     fitted_on: str = "",
+    trust: Mapping[str, float] | None = None,
 ) -> Resolved:
     """One resolution or one drop per comparison, sorted by comparison id; the order of the inputs does not matter.
 
@@ -96,11 +98,13 @@ def resolve(
         scores: what scorers gave candidates, for `resolve.combine`.
         seed: the project's seed.
         fitted_on: what a calibration is dated with.
+        trust: what a vote of each model counts, in [0, 1]; by default 1.
 
     Returns:
         `queued` are the dropped comparisons that wait for a vote or a ruling; `conflicts` has everything that was found
         to contradict something else. `metrics`: `annotation`, `annotators` (at most 50), `annotators_total`, `resolve`,
-        `consensus`, `queue`, `conflicts`, `selection`, `calibration`, `bias`, `corrections`.
+        `consensus`, `queue`, `conflicts`, `selection`, `calibration`, `bias`, `corrections`,
+        `reweighting`.
 
     Raises:
         ConfigError: if `resolve.method` cannot be fitted to these votes.
@@ -115,8 +119,13 @@ def resolve(
     suspects = annotator_conflicts(every)
     left, excluded, records = without_excluded(cfg, latest, suspects)
     stable, corrected = stable_votes(cfg, left, annotations)
-    cases = every if stable == latest else cases_of(stable)
-    settlement = settle(cfg, cases, scores, seed=seed, fitted_on=fitted_on)
+    trusted, distrusted = without_distrusted(stable, trust or {})
+    cases = every if trusted == latest else cases_of(trusted)
+    settlement = settle(cfg, cases, scores, seed=seed, fitted_on=fitted_on, trust=trust)
+    alike = settlement
+    if any(weight != 1 for weight in (trust or {}).values()):
+        alike = settle(cfg, cases_of(stable), scores, seed=seed, fitted_on=fitted_on)
+    reweighted = reweighting_figures(trust or {}, distrusted, alike.verdicts, settlement.verdicts)
     known = {case.id: case for case in cases}
     kept, dropped = _decided(cfg, cases, settlement.verdicts)
     domains = domain_conflicts(cfg.conflicts, cases, seed=seed_for(seed, "resolve", "domains"))
@@ -148,6 +157,7 @@ def resolve(
     }
     metrics["resolve"] |= {"comparisons": len(cases), "split_by_group": len(split)}
     metrics |= {"corrections": {**corrected, **settlement.corrections}, "selection": dict(parts[0].metrics)}
+    metrics["reweighting"] = reweighted
     if rows:
         metrics["selection"]["groups"] = {name: part.metrics for name, part in zip(rows, parts[1:], strict=True)}
     order = sorted(dropped, key=lambda each: each.id)

@@ -13,8 +13,10 @@ from pairsmith.measures.combine import Combined
 from pairsmith.measures.preference import label_accuracy
 from pairsmith.records import Score, Side
 from pairsmith.stages.cases import Case, plain_votes
-from pairsmith.stages.combining import MODEL_KINDS, calibrate, combined_verdicts
+from pairsmith.stages.combining import calibrate, combined_verdicts
 from pairsmith.stages.corrections import corrected_lengths, posterior_of_models, weights_of_position
+from pairsmith.stages.model_votes import MODEL_KINDS
+from pairsmith.stages.reweighting import weights_of_trust
 from pairsmith.stages.verdicts import Verdict, panel_of, verdicts
 
 __all__ = ["Settlement", "settle"]
@@ -46,14 +48,22 @@ class Settlement:
 
 
 def settle(
-    cfg: ResolveConfig, cases: Sequence[Case], scores: Sequence[Score], *, seed: int, fitted_on: str
+    cfg: ResolveConfig,
+    cases: Sequence[Case],
+    scores: Sequence[Score],
+    *,
+    seed: int,
+    fitted_on: str,
+    trust: Mapping[str, float] | None = None,
 ) -> Settlement:
-    """Reach a verdict on every case.
+    """Reach a verdict on every case; `trust` is what a vote of each model counts, by default 1.
 
     Raises:
         ConfigError: if `resolve.method` cannot be fitted to these votes.
     """
-    weights, corrections = weights_of_position(cfg, [vote for case in cases for vote in case.votes])
+    votes = [vote for case in cases for vote in case.votes]
+    weights, corrections = weights_of_position(cfg, votes)
+    weights |= {name: weights.get(name, 1.0) * each for name, each in weights_of_trust(votes, trust or {}).items()}
     combining = cfg.combine == "calibrated"
     accuracy = _typical_accuracy(cases, seed)
     calibrated, models, calibration = None, None, dict[str, Any]()
