@@ -150,7 +150,7 @@ def _run(settings: Settings) -> dict[str, Any]:
     from pairsmith.cli.output import Output
     from pairsmith.pipeline import COLLECTING
     from pairsmith.pipeline.building import build as make_build
-    from pairsmith.pipeline.building import check_inputs
+    from pairsmith.pipeline.checking import check_inputs
 
     output = Output(settings)
     config = settings.config()

@@ -111,6 +111,10 @@ def _one_stage(settings: Settings, stage: str) -> None:
 
     output = Output(settings)
     config = settings.config()
+    if stage != "collect":
+        from pairsmith.pipeline.checking import check_doors
+
+        check_doors(settings.project, config)
     with settings.ledger() as ledger:
         output.document(asdict(collecting(stage, settings.project, config, ledger, output)))
 

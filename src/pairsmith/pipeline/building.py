@@ -21,7 +21,7 @@ from pairsmith.report.card import render_card
 from pairsmith.report.html import render_report
 from pairsmith.stages.export import to_jsonl
 
-__all__ = ["build", "check_inputs", "code_version", "copy_rows", "derive_now", "fingerprint_now"]
+__all__ = ["build", "code_version", "copy_rows", "derive_now", "fingerprint_now"]
 
 ROW_FILES = ("train.jsonl", "validation.jsonl", "preference_pairs.jsonl")
 
@@ -53,15 +53,6 @@ def build(project: Path, config: Config, ledger: Ledger, as_of: int | None = Non
         return present, False
     derived = derive(config, facts, benchmarks, origin)
     return write_build(project, _files(derived, facts), origin, latest=as_of is None), True
-
-
-def check_inputs(project: Path, config: Config) -> None:
-    """Make sure that a build will find its benchmark files, before money is spent on candidates and votes.
-
-    Raises:
-        InputError: if one cannot be read.
-    """
-    read_benchmarks(config.validation, project)
 
 
 def fingerprint_now(project: Path, config: Config, ledger: Ledger) -> str:
