@@ -84,7 +84,9 @@ def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], datase
     )
     parts = split(config.split, facts.prompts, validated.kept, seed=config.seed)
     exported = export(config.export, parts.kept)
-    metrics = summarise(facts, resolved, validated, parts, exported, dataset, seed=config.seed) | {"judges": audits}
+    metrics = summarise(facts, believed, resolved, validated, parts, exported, dataset, seed=config.seed) | {
+        "judges": audits
+    }
     return Derived(resolved, pairs, validated, parts, exported, metrics, gate(config.gate, metrics))
 
 
