@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -440,6 +441,35 @@ def test_human_responses_meet_model_ones_and_imported_pairs_stay_alone():
     assert {each.id for each in drawn} == {Comparison.of(*pair).id for pair in wanted}
     again, _ = draw([human, *paired, loose, sample], [Comparison.of(*paired), *drawn])
     assert again == []
+
+
+def test_responses_that_came_without_comparisons_are_compared():
+    [prompt] = prompts(1)
+    replies = [Candidate.imported(prompt.id, text, unpaired=True) for text in ("x", "y", "z")]
+    drawn, _ = draw(replies)
+    assert len(drawn) == 3
+    [sample] = samples(prompt, 1)
+    more, _ = draw([*replies, sample], drawn)  # whether they met before or after it came makes no difference
+    assert {each.id for each in more} == {Comparison.of(reply, sample).id for reply in replies}
+    pair = [Candidate.imported(prompt.id, text) for text in ("p", "q")]
+    met, _ = draw([*pair, replies[0]], [Comparison.of(*pair)])
+    assert met == []
+
+
+def test_an_edit_meets_its_original_beyond_the_limit_and_wherever_that_came_from():
+    [prompt] = prompts(1)
+    pair = [Candidate.imported(prompt.id, text) for text in ("p", "q")]
+    pool = [*samples(prompt, 3), *pair]
+    edits = [
+        replace(Candidate.imported(prompt.id, f"better {number}", origin="edited"), params={"of": each.id})
+        for number, each in enumerate((pool[0], pair[1]))
+    ]
+    existing = [Comparison.of(*pair), *draw(pool[:3], max_per_prompt=3)[0]]
+    drawn, left_out = draw([*pool, *edits], existing, max_per_prompt=3)
+    kin = {Comparison.of(pool[0], edits[0]).id, Comparison.of(pair[1], edits[1]).id}
+    assert {each.id for each in drawn} == kin
+    assert left_out["not_drawn"] > 0
+    assert draw([*pool, *edits], [*existing, *drawn], max_per_prompt=3)[0] == []
 
 
 @pytest.mark.slow

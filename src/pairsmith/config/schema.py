@@ -37,7 +37,9 @@ __all__ = [
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
-SourceFormat = Literal["auto", "prompts", "text", "chat", "preference", "hh", "arena", "pandalm", "ukp", "votes"]
+SourceFormat = Literal[
+    "auto", "prompts", "text", "chat", "preference", "hh", "arena", "pandalm", "ukp", "votes", "edits"
+]
 
 
 class SourceConfig(Section):

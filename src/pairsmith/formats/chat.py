@@ -36,6 +36,7 @@ def _conversation(row: Row, context: SourceContext) -> Parsed:
         answer,
         model=optional_text(values, "model", "model_name"),
         finish_reason=optional_text(values, "finish_reason"),
+        unpaired=True,
     )
     warnings = dict.fromkeys((*row_warnings(values), *advise_prompt(before), *advise_answer(candidate)))
     return Parsed(row.line, prompt, (candidate,), warnings=tuple(warnings))

@@ -50,6 +50,8 @@ REASONS: Mapping[str, str] = {
     # pairs
     "identical_answers": "Chosen and rejected are the same.",
     "equal_after_normalising": "Chosen and rejected differ only in case, spacing or invisible characters.",
+    # edits
+    "unknown_response": "The response that was edited is not in this project's ledger, or the id is none.",
     # the row against other rows
     "duplicate_id": "An earlier row of the file has the same id and other content.",
     "conflicting_fact": "An earlier row gives the same answer another score by the same scorer.",
@@ -74,6 +76,7 @@ WARNINGS: Mapping[str, str] = {
     "renamed_field": "A field name was recognised in spite of capitals, spaces or hyphens.",
     "unusable_id": "The `id` is empty or not a text or number; it is ignored.",
     "no_annotator": "The row does not say who voted; the name of the source stands for the annotator.",
+    "not_edited": "The response of the row was not changed, or only in spacing or case; it adds nothing.",
     "unlinked_vote": "The vote names a pair that is not described in the row.",
     "implicit_prompt": "There is no prompt field; the common start of both sides was taken.",
     "prompt_repeated": "Both sides begin with the prompt, which was removed from them.",

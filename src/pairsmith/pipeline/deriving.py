@@ -26,7 +26,7 @@ from pairsmith.stages.resolve import resolve
 from pairsmith.stages.split import split
 from pairsmith.stages.validate import validate
 
-__all__ = ["Derived", "derive"]
+__all__ = ["Derived", "derive", "resolve_facts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,26 @@ class Derived:
 def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], dataset: Mapping[str, Any]) -> Derived:
     """Run resolve, validate, split and export on the facts; `dataset` says what the metrics are about."""
     workers = config.runtime.workers or available_cores()
+    resolved, believed, audits = resolve_facts(config, facts)
+    pairs = _pairs(facts, resolved.kept)
+    validated = validate(
+        config.validation,
+        pairs,
+        benchmarks,
+        seed=config.seed,
+        workers=workers,
+        gap_threshold=config.gate.min_gap,
+    )
+    parts = split(config.split, facts.prompts, validated.kept, seed=config.seed)
+    exported = export(config.export, parts.kept)
+    metrics = summarise(facts, believed, resolved, validated, parts, exported, dataset, seed=config.seed) | {
+        "judges": audits
+    }
+    return Derived(resolved, pairs, validated, parts, exported, metrics, gate(config.gate, metrics))
+
+
+def resolve_facts(config: Config, facts: Facts) -> tuple[Resolved, list[Annotation], list[dict[str, Any]]]:
+    """What the votes come to, the votes that are believed, and the audits of the judges, which decide that."""
     audits = audit_judges(
         (vote.annotator, vote.guideline, vote.criteria) for vote in facts.annotations if _judged(vote)
     )
@@ -73,21 +93,7 @@ def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], datase
         seed=config.seed,
         fitted_on=f"ledger position {facts.position}",
     )
-    pairs = _pairs(facts, resolved.kept)
-    validated = validate(
-        config.validation,
-        pairs,
-        benchmarks,
-        seed=config.seed,
-        workers=workers,
-        gap_threshold=config.gate.min_gap,
-    )
-    parts = split(config.split, facts.prompts, validated.kept, seed=config.seed)
-    exported = export(config.export, parts.kept)
-    metrics = summarise(facts, believed, resolved, validated, parts, exported, dataset, seed=config.seed) | {
-        "judges": audits
-    }
-    return Derived(resolved, pairs, validated, parts, exported, metrics, gate(config.gate, metrics))
+    return resolved, believed, audits
 
 
 def _judged(vote: Annotation) -> bool:
