@@ -322,6 +322,17 @@ def test_a_judge_that_only_sees_positions_is_called_one(ledger):
     assert (progress.wanted, progress.new) == (20, 20)  # the other four would be money for nothing
 
 
+def test_concurrency_does_not_decide_which_votes_a_failing_judge_leaves(tmp_path):
+    stored = []
+    for concurrency in (1, 7, 64):
+        with Ledger.open(tmp_path / f"{concurrency}.sqlite") as ledger:
+            fill(ledger, 12)
+            go(ledger, Judge(ScriptedChat(prefers_the_first_shown), name="small"), concurrency=concurrency)
+            stored.append({vote.id: vote.label for vote in ledger.read(Annotation)})
+    assert stored[0] == stored[1] == stored[2]
+    assert len(stored[0]) == 20
+
+
 def test_a_refused_judge_is_not_asked_again_but_others_are(ledger):
     fill(ledger, 4)
     go(ledger, Judge(ScriptedChat(prefers_the_first_shown), name="small"), concurrency=1)
@@ -354,7 +365,7 @@ def test_swap_consistency_counts_over_the_whole_ledger_not_one_run(ledger):
     assert model.requests == []
 
 
-def test_a_judge_that_prefers_a_planted_text_is_stopped_at_once(ledger):
+def test_a_judge_that_prefers_a_planted_text_is_stopped_at_the_end_of_the_block(ledger):
     def falls_for_openers(request: ChatRequest) -> str:
         _, first, second = shown(request)
         for name, text in (("first", first), ("second", second)):
@@ -365,9 +376,10 @@ def test_a_judge_that_prefers_a_planted_text_is_stopped_at_once(ledger):
     fill(ledger, 40)
     judge = Judge(ScriptedChat(falls_for_openers), name="gullible", audit=AuditConfig(canaries=0.5))
     progress = go(ledger, judge, concurrency=1)
-    assert 0 < progress.new < 240
+    assert progress.new == 20
     assert any("REFUSED: gullible preferred a planted text" in note for note in progress.notes)
-    assert sum(progress.details["annotators"]["gullible"]["canaries"]["fooled_by"].values()) == 1
+    assert sum(progress.details["annotators"]["gullible"]["canaries"]["fooled_by"].values()) > 0
+    assert go(ledger, judge, concurrency=16).new == 0
 
 
 def test_a_consistent_judge_is_not(ledger):
