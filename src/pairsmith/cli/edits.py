@@ -28,7 +28,7 @@ def edits(
     target = settings.project / to
     if target.exists() and not force:
         raise UsageError(f"{target}: exists already; collect what is in it first, name another file, or use --force")
-    with settings.ledger() as ledger:
+    with settings.ledger_to_read() as ledger:
         rows = responses_to_edit(config, ledger, limit)
     output = Output(settings)
     if rows:

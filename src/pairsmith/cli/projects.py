@@ -96,7 +96,7 @@ def status(context: typer.Context) -> None:
     settings = settings_of(context)
     output = Output(settings)
     config = settings.config()
-    with settings.ledger() as ledger:
+    with settings.ledger_to_read() as ledger:
         found = standing(settings.project, config, ledger)
     output.document(found)
     output.line(f"{config.name}: {found['position']:,} facts in {settings.project / 'ledger.sqlite'}")
@@ -120,7 +120,7 @@ def show(context: typer.Context, id: Annotated[str, typer.Argument(help="Id of a
 
     settings = settings_of(context)
     output = Output(settings)
-    with settings.ledger() as ledger:
+    with settings.ledger_to_read() as ledger:
         found = lineage(settings.project, ledger, id)
     output.document(found)
     for text in lineage_lines(found):

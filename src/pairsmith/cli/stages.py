@@ -125,7 +125,7 @@ def _estimate(settings: Settings) -> None:
 
     output = Output(settings)
     config = settings.config()
-    with settings.ledger() as ledger:
+    with settings.ledger_to_read() as ledger:
         estimated = estimate(settings.project, config, ledger)
     output.document(estimated)
     output.line(f"generate  {in_words(estimated)}")
@@ -148,7 +148,7 @@ def _derive(settings: Settings, stage: str) -> None:
 
     output = Output(settings)
     config = settings.config()
-    with settings.ledger() as ledger:
+    with settings.ledger_to_read() as ledger:
         derived, _ = derive_now(settings.project, config, ledger)
     outcomes: Mapping[str, Outcome[Any]] = {
         "resolve": derived.resolved,
