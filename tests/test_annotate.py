@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -321,6 +322,17 @@ def test_a_judge_that_only_sees_positions_is_called_one(ledger):
     assert (progress.wanted, progress.new) == (20, 20)  # the other four would be money for nothing
 
 
+def test_concurrency_does_not_decide_which_votes_a_failing_judge_leaves(tmp_path):
+    stored = []
+    for concurrency in (1, 7, 64):
+        with Ledger.open(tmp_path / f"{concurrency}.sqlite") as ledger:
+            fill(ledger, 12)
+            go(ledger, Judge(ScriptedChat(prefers_the_first_shown), name="small"), concurrency=concurrency)
+            stored.append({vote.id: vote.label for vote in ledger.read(Annotation)})
+    assert stored[0] == stored[1] == stored[2]
+    assert len(stored[0]) == 20
+
+
 def test_a_refused_judge_is_not_asked_again_but_others_are(ledger):
     fill(ledger, 4)
     go(ledger, Judge(ScriptedChat(prefers_the_first_shown), name="small"), concurrency=1)
@@ -353,7 +365,7 @@ def test_swap_consistency_counts_over_the_whole_ledger_not_one_run(ledger):
     assert model.requests == []
 
 
-def test_a_judge_that_prefers_a_planted_text_is_stopped_at_once(ledger):
+def test_a_judge_that_prefers_a_planted_text_is_stopped_at_the_end_of_the_block(ledger):
     def falls_for_openers(request: ChatRequest) -> str:
         _, first, second = shown(request)
         for name, text in (("first", first), ("second", second)):
@@ -364,9 +376,10 @@ def test_a_judge_that_prefers_a_planted_text_is_stopped_at_once(ledger):
     fill(ledger, 40)
     judge = Judge(ScriptedChat(falls_for_openers), name="gullible", audit=AuditConfig(canaries=0.5))
     progress = go(ledger, judge, concurrency=1)
-    assert 0 < progress.new < 240
+    assert progress.new == 20
     assert any("REFUSED: gullible preferred a planted text" in note for note in progress.notes)
-    assert sum(progress.details["annotators"]["gullible"]["canaries"]["fooled_by"].values()) == 1
+    assert sum(progress.details["annotators"]["gullible"]["canaries"]["fooled_by"].values()) > 0
+    assert go(ledger, judge, concurrency=16).new == 0
 
 
 def test_a_consistent_judge_is_not(ledger):
@@ -440,6 +453,35 @@ def test_human_responses_meet_model_ones_and_imported_pairs_stay_alone():
     assert {each.id for each in drawn} == {Comparison.of(*pair).id for pair in wanted}
     again, _ = draw([human, *paired, loose, sample], [Comparison.of(*paired), *drawn])
     assert again == []
+
+
+def test_responses_that_came_without_comparisons_are_compared():
+    [prompt] = prompts(1)
+    replies = [Candidate.imported(prompt.id, text, unpaired=True) for text in ("x", "y", "z")]
+    drawn, _ = draw(replies)
+    assert len(drawn) == 3
+    [sample] = samples(prompt, 1)
+    more, _ = draw([*replies, sample], drawn)  # whether they met before or after it came makes no difference
+    assert {each.id for each in more} == {Comparison.of(reply, sample).id for reply in replies}
+    pair = [Candidate.imported(prompt.id, text) for text in ("p", "q")]
+    met, _ = draw([*pair, replies[0]], [Comparison.of(*pair)])
+    assert met == []
+
+
+def test_an_edit_meets_its_original_beyond_the_limit_and_wherever_that_came_from():
+    [prompt] = prompts(1)
+    pair = [Candidate.imported(prompt.id, text) for text in ("p", "q")]
+    pool = [*samples(prompt, 3), *pair]
+    edits = [
+        replace(Candidate.imported(prompt.id, f"better {number}", origin="edited"), params={"of": each.id})
+        for number, each in enumerate((pool[0], pair[1]))
+    ]
+    existing = [Comparison.of(*pair), *draw(pool[:3], max_per_prompt=3)[0]]
+    drawn, left_out = draw([*pool, *edits], existing, max_per_prompt=3)
+    kin = {Comparison.of(pool[0], edits[0]).id, Comparison.of(pair[1], edits[1]).id}
+    assert {each.id for each in drawn} == kin
+    assert left_out["not_drawn"] > 0
+    assert draw([*pool, *edits], [*existing, *drawn], max_per_prompt=3)[0] == []
 
 
 @pytest.mark.slow

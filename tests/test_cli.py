@@ -200,7 +200,7 @@ def test_a_misspelt_key_names_the_line_and_the_nearest_key(pairsmith, tmp_path):
         ("gate.min_gap=3.0", "did you mean 0.30?"),
         ("split.train=1.5", "--set split.train: split.train: "),
         ("split.train=0", "--set split.train: split.train: "),
-        ("seed.x=1", "--set seed.x=1: there is no 'seed.x' to set"),
+        ("seed.x=1", "--set seed.x: there is no 'seed.x' to set"),
         ("collect.sources.4.path=x", "there is no 'collect.sources.4' to set"),
         ("generate.models=[big]", "generate.models names the model 'big'"),
     ],

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from pairsmith.config import CollectConfig, SourceConfig
 from pairsmith.errors import InputError, LeaseHeld
+from pairsmith.formats.quarantine import Quarantine
 from pairsmith.formats.rows import BadRow, Parsed
 from pairsmith.ledger import FACT_TABLES, LEDGER_FILE, Appended, Ledger, lease
 from pairsmith.records import Annotation, Comparison, Intake, Progress, Prompt, Rejected, Score
@@ -114,8 +115,8 @@ def test_killed_at_any_append_and_run_again_is_one_clean_run(tmp_path: Path, aft
                 break  # there was no k-th append
         run(project, *sources, batch_rows=3)
         assert contents(project) == expected
-        listed = (project / "quarantine" / "pairs.jsonl.jsonl").read_text()
-        assert listed == (clean / "quarantine" / "pairs.jsonl.jsonl").read_text()
+        listed = (project / "quarantine" / "pairs.jsonl").read_text()
+        assert listed == (clean / "quarantine" / "pairs.jsonl").read_text()
         assert not list((project / "quarantine").glob(".*"))
     assert last == 8  # 3 batches and an intake of one source, 2 and 1 of the other: there is no 8th append
 
@@ -204,7 +205,7 @@ def test_nasty_files_give_exactly_the_good_rows_and_the_bad_lines(shared_data: P
     (intake,) = facts(tmp_path, Intake)
     assert (intake.good, intake.rejected, intake.rows) == (good, len(bad), good + len(bad))
     assert {row.line: row.reason for row in facts(tmp_path, Rejected)} == bad
-    listed = tmp_path / "quarantine" / f"{name}.jsonl"
+    listed = tmp_path / "quarantine" / (name if name.endswith(".jsonl") else f"{name}.jsonl")
     assert listed.exists() == bool(bad)
     if bad:
         entries = [json.loads(line) for line in listed.read_text().splitlines()]
@@ -387,7 +388,7 @@ def test_bad_rows_are_listed_inside_the_project_whatever_the_name(tmp_path: Path
     write(project / "a.jsonl", [{"prompt": ""}])
     run(project, SourceConfig(path="a.jsonl", name=name))
     everywhere = {path for path in tmp_path.rglob("*") if path.is_file()}
-    listed = {path for path in everywhere if path.suffix == ".jsonl" and path.name != "a.jsonl"}
+    listed = {path for path in everywhere if path.suffix == ".jsonl" and path != project / "a.jsonl"}
     assert {path.parent for path in listed} == {project / "quarantine"}
     assert all(path.is_relative_to(project) for path in everywhere)
 
@@ -398,10 +399,29 @@ def test_names_that_look_alike_once_plain_do_not_share_a_list(tmp_path: Path) ->
     assert len(list((tmp_path / "quarantine").iterdir())) == 3
 
 
+def test_every_name_has_a_list_of_its_own_and_no_ending_is_doubled() -> None:
+    names = [
+        "a",
+        "a.jsonl",
+        "a.rows.jsonl",
+        "a.csv",
+        "a.csv.jsonl",
+        "a.jsonl.gz",
+        "A/a",
+        "a.jsonl.jsonl",
+        "",
+        "a-b.jsonl",
+    ]
+    places = [Quarantine.place(name).name for name in names]
+    assert len(set(places)) == len(names)
+    assert places[:2] == ["a.rows.jsonl", "a.jsonl"]
+    assert not any(".jsonl.jsonl" in place for place in places)
+
+
 def test_a_mended_source_loses_its_list(tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", [pair(1), {"prompt": ""}])
     run(tmp_path, "a.jsonl")
-    listed = tmp_path / "quarantine" / "a.jsonl.jsonl"
+    listed = tmp_path / "quarantine" / "a.jsonl"
     assert listed.exists()
     write(tmp_path / "a.jsonl", [pair(1)])
     run(tmp_path, "a.jsonl")

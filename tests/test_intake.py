@@ -10,6 +10,7 @@ import pytest
 
 from pairsmith.config import parse_config
 from pairsmith.formats.rows import BadRow, Parsed
+from pairsmith.ledger import Ledger
 from pairsmith.pipeline.intake import KEY_FILE, intake
 from pairsmith.records import Annotation, Candidate, Comparison, Message, Prompt, Score
 
@@ -42,7 +43,8 @@ def preferred(parsed: Parsed) -> str:
 
 def passed(folder: Path, parsed: Parsed, config: str = "") -> Any:
     """The row as the ledger of a project in `folder` would get it."""
-    return intake(folder, parse_config(config))(parsed)
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        return intake(folder, parse_config(config), ledger)(parsed)
 
 
 @pytest.fixture

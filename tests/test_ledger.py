@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -232,3 +233,42 @@ def test_a_reader_in_the_middle_keeps_nobody_from_reading_or_writing(tmp_path):
         ledger.append([PROMPT])
         assert time.monotonic() - started < 5
         assert len(list(reading)) == 1499  # as it was when reading began
+
+
+def test_a_ledger_that_may_only_be_read_is_read_and_left_alone(tmp_path):
+    folder = tmp_path / "a folder? with #odd% names"
+    folder.mkdir()
+    path = folder / "ledger.sqlite"
+    prompt = Prompt.of([Message("user", "Hello?")])
+    with Ledger.open(path) as ledger:
+        ledger.append([prompt])
+        with Ledger.open_read_only(path) as reader:  # while the writer is there
+            assert list(reader.read(Prompt)) == [prompt]
+    before = path.read_bytes()
+    with Ledger.open_read_only(path) as reader:
+        assert reader.counts()["prompts"] == 1
+        with pytest.raises(LedgerError, match="readonly"):
+            reader.append([Prompt.of([Message("user", "More?")])])
+    assert path.read_bytes() == before
+
+
+def test_a_read_only_folder_is_enough():
+    """As another user, since root may write anywhere."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may become somebody else")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with Ledger.open(folder / "ledger.sqlite") as ledger:
+            ledger.append([Prompt.of([Message("user", "Hello?")])])
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                os.setuid(65534)
+                with Ledger.open_read_only(folder / "ledger.sqlite") as reader:
+                    code = 0 if reader.position() == 1 and not os.access(folder, os.W_OK) else 2
+            finally:
+                os._exit(code)
+        assert os.waitpid(child, 0)[1] == 0
+        assert [each.name for each in folder.iterdir()] == ["ledger.sqlite"]

@@ -13,9 +13,10 @@ import pytest
 from pairsmith.config import AnnotateConfig, GenerateConfig, StrategyConfig
 from pairsmith.errors import ModelError, ModelUnavailable
 from pairsmith.ledger import Ledger
+from pairsmith.measures.edits import word_edits
 from pairsmith.models.protocols import ChatRequest, Completion
 from pairsmith.records import Candidate, Message, Prompt
-from pairsmith.stages.asking import EDIT_INSTRUCTION, corrupted, word_edits
+from pairsmith.stages.asking import EDIT_INSTRUCTION, corrupted
 from pairsmith.stages.comparisons import draw_comparisons
 from pairsmith.stages.generate import asks_missing, generate
 from pairsmith.stages.strategies import planned

@@ -126,10 +126,26 @@ def test_unusable_conversations(messages: Any, expected: tuple[str, str]) -> Non
     assert bad("chat", {"messages": messages}) == expected
 
 
-def test_real_logs_with_tool_calls_are_refused_by_name(shared_data: Path) -> None:
+def test_a_log_with_tools_is_kept_up_to_its_last_answer_in_words() -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
+    reply = {"role": "tool", "content": "42"}
+    log = [*turns("a", "b", "c"), call, reply, {"role": "assistant", "content": "It is 42."}]
+    parsed = good("chat", {"messages": log, "finish_reason": "stop"})
+    assert text_of(parsed) == "a"
+    (candidate,) = parsed.candidates
+    assert (candidate.text, candidate.finish_reason) == ("b", "")
+    assert "cut_before_tools" in parsed.warnings
+    assert bad("chat", {"messages": [*turns("a"), call, reply]}) == ("tool_calls", "messages[1]")
+    assert bad("chat", {"messages": [call, *turns("a", "b")]}) == ("tool_calls", "messages[0]")
+
+
+def test_real_logs_with_tool_calls_keep_what_comes_before_them(shared_data: Path) -> None:
     rows = list(PARSERS["chat"](read_rows(shared_data / "logs/tau_bench/gpt-4o-airline.json.gz"), SourceContext("t")))
     assert len(rows) == 120
-    assert {row.reason for row in rows if isinstance(row, BadRow)} == {"tool_calls"}
+    assert {row.reason for row in rows if isinstance(row, BadRow)} <= {"tool_calls"}
+    kept = [row for row in rows if isinstance(row, Parsed)]
+    assert len(kept) == 118
+    assert sum("cut_before_tools" in row.warnings and len(row.candidates) == 1 for row in kept) == 108
 
 
 @pytest.mark.parametrize(

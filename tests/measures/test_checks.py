@@ -223,6 +223,12 @@ def test_agreement_with_ifeval_on_real_responses(shared_data: Path):
     for name, n in total.items():
         assert n >= 50
         assert agree[name] / n >= 0.97, name
+    assert total - agree == {  # each of them is explained in docs/reference/checks.md
+        "length_constraints:number_sentences": 9,
+        "detectable_format:number_bullet_lists": 6,
+        "language:response_language": 4,
+        "length_constraints:number_paragraphs": 3,
+    }
 
 
 def test_gsm8k_verdicts_are_reproduced(shared_data: Path):

@@ -80,7 +80,6 @@ def test_only_judges_follow_guidelines():
         ({"kind": "scorer", "model": "huge"}, "no scorer 'huge'"),
         ({"kind": "verifier", "options": {"x": 1}}, "no option 'x'"),
         ({"kind": "verifier", "options": {"sandbox": "none"}}, "option 'sandbox' cannot be 'none'"),
-        ({"kind": "unknown"}, "unknown kind"),
         ({"kind": f"{__name__}:Neither"}, "neither an annotator"),
         ({"kind": f"{__name__}:OwnScorer", "options": {"x": 1}}, "does not take these options"),
         ({"kind": f"{__name__}:OwnAnnotator", "name": "other"}, "calls itself 'verifier'"),

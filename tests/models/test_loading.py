@@ -58,11 +58,6 @@ def test_a_class_that_is_no_model():
         open_chat_model("mine", ModelConfig(kind=f"{__name__}:NoModel"), RuntimeConfig())
 
 
-def test_an_unknown_kind():
-    with pytest.raises(ConfigError, match=r"models\.mine\.kind: unknown kind 'opneai'"):
-        open_chat_model("mine", ModelConfig(kind="opneai"), RuntimeConfig())
-
-
 def test_local_needs_a_gguf_file(tmp_path: Path):
     pytest.importorskip("xllamacpp")
     (tmp_path / "model.gguf").write_bytes(b"PK\x03\x04 something else")

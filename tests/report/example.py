@@ -425,9 +425,60 @@ _METRICS: dict[str, Any] = {
                 "failed": 2,
                 "tokens": 31204,
                 "finish_reasons": {"stop": 201, "length": 37, "error": 2},
+                "origin": "edited",
             }
-        ]
+        ],
+        "origins": [
+            {
+                "name": "edited",
+                "augmented": True,
+                "candidates": 240,
+                "failed": 2,
+                "kept_pairs": figure(0.31, 0.28, 0.34, 694),
+                "label_accuracy": figure(0.88, 0.77, 0.94, 60),
+            },
+            {
+                "name": "imported",
+                "augmented": False,
+                "candidates": 1388,
+                "failed": 0,
+                "kept_pairs": figure(1.0, 0.99, 1.0, 694),
+                "label_accuracy": figure(None, n=0, reason="Nobody voted on these."),
+            },
+        ],
+        "as_intended": {
+            "edited": figure(0.74, 0.68, 0.80, 215),
+            "strong_weak": figure(None, n=0, reason="no strong response met a weak or corrupted one"),
+            "contrast": figure(None, n=0, reason="no response that follows the guideline met one that violates it"),
+        },
+        "augmentation": {
+            "candidates": figure(0.147, 0.13, 0.17, 1628),
+            "kept_pairs": figure(0.31, 0.28, 0.34, 694),
+            "artefact_probe": {
+                "all": figure(0.64, 0.61, 0.67, 500),
+                "augmented": figure(0.79, 0.74, 0.84, 215),
+                "sampled": figure(0.58, 0.55, 0.61, 479),
+            },
+            "label_accuracy": {
+                "augmented": figure(0.88, 0.77, 0.94, 60),
+                "sampled": figure(None, n=0, reason="Nobody voted on these."),
+            },
+            "warnings": ["the augmentation leaves a trace"],
+        },
     },
+    "judges": [
+        {
+            "name": "judge:coin",
+            "guideline": "v1-00",
+            "votes": 120,
+            "withheld": 120,
+            "swap_consistency": figure(0.31, 0.24, 0.4, 120),
+            "canaries_withstood": figure(0.75, 0.47, 0.91, 12) | {"fooled_by": {"empty": 3}},
+            "retest_flip_rate": figure(0.2, 0.06, 0.51, 10),
+            "state": "fail",
+            "reasons": ["kept its verdict on only 31% of 120 comparisons when the responses were exchanged"],
+        }
+    ],
     "warnings": {"long_answer": 3, "near_identical": 6},
     "samples": {"random": _SAMPLES, "smallest_gap": _SMALLEST},
     "inputs": [

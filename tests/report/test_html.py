@@ -46,7 +46,7 @@ def test_every_section_and_figure_is_on_the_page() -> None:
         "a tank is filled by two pipes in 6 and 12 minutes",
         "Train 555 121 80.0 %",
         "writing 14.4 % 16.6 % −1.7 pp",
-        "SmolLM2-135M-Instruct 240 2 31,204 stop 201, length 37, error 2",
+        "SmolLM2-135M-Instruct edited 240 2 31,204 stop 201, length 37, error 2",
         "Accuracy 0.681 (95 % interval 0.643 to 0.717, n = 589)",
         "9b1de0f6a7c34c0fb1a4b7d7bd2c6f8e3a5d90417c2e6bb8f0a1c3d5e7f90214",
     ):

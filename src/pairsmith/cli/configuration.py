@@ -13,11 +13,13 @@ app = typer.Typer(no_args_is_help=True, help="Check the configuration, or print 
 
 @app.command(epilog="Example: pairsmith config check")
 def check(context: typer.Context) -> None:
-    """Read pairsmith.yaml and say whether it is right."""
+    """Read pairsmith.yaml and say whether it is right, and whether models, annotators and benchmarks can be opened."""
     from pairsmith.cli.output import Output
+    from pairsmith.pipeline.checking import check_inputs
 
     settings = settings_of(context)
     config = settings.config()
+    check_inputs(settings.project, config)
     output = Output(settings)
     output.document({"valid": True, "config": config.identity()})
     output.line(f"{settings.project / 'pairsmith.yaml'}: valid")

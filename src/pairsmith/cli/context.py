@@ -1,5 +1,6 @@
 """What every verb starts from: the project folder, the overrides, and how to print."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,20 @@ class Settings:
 
         self.check_project()
         with Ledger.open(self.project / LEDGER_FILE) as ledger:
+            yield ledger
+
+    @contextmanager
+    def ledger_to_read(self) -> Iterator["Ledger"]:
+        """The same for verbs that write nothing: they work where nothing may be written."""
+        from pairsmith.ledger import LEDGER_FILE, Ledger
+
+        path = self.project / LEDGER_FILE
+        if not path.exists() or (os.access(path, os.W_OK) and os.access(self.project, os.W_OK)):
+            with self.ledger() as ledger:
+                yield ledger
+            return
+        self.check_project()
+        with Ledger.open_read_only(path) as ledger:
             yield ledger
 
 

@@ -14,6 +14,7 @@ import typer
 from pairsmith import __version__
 from pairsmith.cli import configuration, people, projects, stages
 from pairsmith.cli.context import Settings, printable
+from pairsmith.cli.edits import edits
 from pairsmith.errors import INTERRUPTED_EXIT_CODE, PairsmithError
 
 __all__ = ["app", "run"]
@@ -38,6 +39,7 @@ app = typer.Typer(
 projects.register(app)
 stages.register(app)
 people.register(app)
+app.command(epilog="Example: pairsmith edits --limit 50")(edits)
 app.add_typer(configuration.app, name="config")
 
 

@@ -96,7 +96,7 @@ def status(context: typer.Context) -> None:
     settings = settings_of(context)
     output = Output(settings)
     config = settings.config()
-    with settings.ledger() as ledger:
+    with settings.ledger_to_read() as ledger:
         found = standing(settings.project, config, ledger)
     output.document(found)
     output.line(f"{config.name}: {found['position']:,} facts in {settings.project / 'ledger.sqlite'}")
@@ -120,7 +120,7 @@ def show(context: typer.Context, id: Annotated[str, typer.Argument(help="Id of a
 
     settings = settings_of(context)
     output = Output(settings)
-    with settings.ledger() as ledger:
+    with settings.ledger_to_read() as ledger:
         found = lineage(settings.project, ledger, id)
     output.document(found)
     for text in lineage_lines(found):
@@ -150,7 +150,7 @@ def _run(settings: Settings) -> dict[str, Any]:
     from pairsmith.cli.output import Output
     from pairsmith.pipeline import COLLECTING
     from pairsmith.pipeline.building import build as make_build
-    from pairsmith.pipeline.building import check_inputs
+    from pairsmith.pipeline.checking import check_inputs
 
     output = Output(settings)
     config = settings.config()

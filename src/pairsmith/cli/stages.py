@@ -111,6 +111,10 @@ def _one_stage(settings: Settings, stage: str) -> None:
 
     output = Output(settings)
     config = settings.config()
+    if stage != "collect":
+        from pairsmith.pipeline.checking import check_doors
+
+        check_doors(settings.project, config)
     with settings.ledger() as ledger:
         output.document(asdict(collecting(stage, settings.project, config, ledger, output)))
 
@@ -121,7 +125,7 @@ def _estimate(settings: Settings) -> None:
 
     output = Output(settings)
     config = settings.config()
-    with settings.ledger() as ledger:
+    with settings.ledger_to_read() as ledger:
         estimated = estimate(settings.project, config, ledger)
     output.document(estimated)
     output.line(f"generate  {in_words(estimated)}")
@@ -145,7 +149,7 @@ def _derive(settings: Settings, stage: str) -> None:
 
     output = Output(settings)
     config = settings.config()
-    with settings.ledger() as ledger:
+    with settings.ledger_to_read() as ledger:
         derived, _ = derive_now(settings.project, config, ledger)
     outcomes: Mapping[str, Outcome[Any]] = {
         "resolve": derived.resolved,

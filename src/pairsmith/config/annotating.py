@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from pairsmith.config.kinds import ANNOTATOR_KINDS, known_kind
 from pairsmith.config.section import Section, Share
 
 __all__ = ["AnchorConfig", "AnnotatorConfig", "AuditConfig", "Criterion"]
@@ -80,6 +81,11 @@ class AnnotatorConfig(Section):
     """A scorer less sure than this votes `unsure`."""
     options: dict[str, Any] = Field(default={})
     """Further settings, see docs/reference/annotators.md; for your own class the arguments of its constructor."""
+
+    @field_validator("kind")
+    @classmethod
+    def _kind_is_known(cls, kind: str) -> str:
+        return known_kind(kind, ANNOTATOR_KINDS)
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "AnnotatorConfig":

@@ -89,7 +89,7 @@ class StrategyConfig(Section):
     model: str = ""
     """[edit, contrast] The model that is asked."""
     of: tuple[str, ...] = ()
-    """[edit] Whose responses are improved: names of models, or origins such as `weak` or `imported`."""
+    """[edit] Whose responses are improved: names of models, origins such as `weak`, or `rejected`: those that lost."""
     instruction: str = ""
     """[edit] What the editor is told; empty: to improve the response with as few changes as possible."""
     guideline: str = ""

@@ -8,12 +8,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from pairsmith.config.places import CONFIG_FILE, place_of
 from pairsmith.config.schema import Config
+from pairsmith.config.secrets import literal_secrets
 from pairsmith.errors import ConfigError
 
 __all__ = ["CONFIG_FILE", "load_config", "no_config", "parse_config"]
 
-CONFIG_FILE = "pairsmith.yaml"
 MAX_CONFIG_BYTES = 1024 * 1024
 MAX_CONFIG_DEPTH = 20
 MAX_CONFIG_NODES = 100_000  # aliases expanded
@@ -59,10 +60,13 @@ def parse_config(text: str, overrides: Sequence[str] = ()) -> Config:
         for end in range(1, len(key) + 1):
             lines.setdefault(key[:end], f"--set {'.'.join(map(str, key))}")
         lines[key] = f"--set {'.'.join(map(str, key))}"
+    if found := [_refused(path, lines) for path in literal_secrets(values)]:
+        raise ConfigError("\n".join(found))
     try:
-        return Config.model_validate(values)
+        config = Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(problem, lines) for problem in error.errors())) from None
+    return config.standing_at(lines)
 
 
 def _read_yaml(text: str) -> tuple[dict[str, Any], dict[Path_, str]]:
@@ -126,7 +130,8 @@ def _parse_override(override: str) -> tuple[Path_, Any]:
 def _put(values: Any, key: tuple[Any, ...], value: Any, override: str) -> None:
     for depth, part in enumerate(key):
         if not (isinstance(values, dict) or (isinstance(values, list) and part in range(len(values)))):
-            raise ConfigError(f"--set {override}: there is no {'.'.join(map(str, key[: depth + 1]))!r} to set")
+            named = override.partition("=")[0]  # the value may be a secret
+            raise ConfigError(f"--set {named}: there is no {'.'.join(map(str, key[: depth + 1]))!r} to set")
         if depth == len(key) - 1:
             values[part] = value
         elif isinstance(values, dict):
@@ -135,10 +140,18 @@ def _put(values: Any, key: tuple[Any, ...], value: Any, override: str) -> None:
             values = values[part]
 
 
+def _refused(path: Path_, lines: Mapping[Path_, str]) -> str:
+    """One line for one secret; its value is never quoted."""
+    return (
+        f"{place_of(path, lines)}: {'.'.join(map(str, path))}: a key seems to stand here, and every build repeats its "
+        "configuration; put it into an environment variable and give the variable's name, as in `api_key_env: MY_KEY`"
+    )
+
+
 def _explain(problem: Mapping[str, Any], lines: Mapping[Path_, str]) -> str:
     """One line for one pydantic error: where, which key, what is wrong, what to do."""
     location: Path_ = tuple(problem["loc"])
-    where = next((lines[location[:end]] for end in range(len(location), 0, -1) if location[:end] in lines), CONFIG_FILE)
+    where = place_of(location, lines)
     key = ".".join(str(part) for part in location) or "configuration"
     if problem["type"] == "extra_forbidden":
         nearest = difflib.get_close_matches(str(location[-1]), _known_keys(location[:-1]), n=1, cutoff=0.5)

@@ -3,13 +3,16 @@
 `runtime` alone is never hashed: it says how fast and with which keys, never what.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from pairsmith.config.annotating import AnchorConfig, AnnotatorConfig
 from pairsmith.config.generating import GenerateConfig, PriceConfig
+from pairsmith.config.kinds import MODEL_KINDS, known_kind
+from pairsmith.config.places import place_of
 from pairsmith.config.resolve import ConflictsConfig, ResolveConfig, SelectConfig
 from pairsmith.config.section import Section, Share
 
@@ -34,7 +37,9 @@ __all__ = [
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
-SourceFormat = Literal["auto", "prompts", "text", "chat", "preference", "hh", "arena", "pandalm", "ukp", "votes"]
+SourceFormat = Literal[
+    "auto", "prompts", "text", "chat", "preference", "hh", "arena", "pandalm", "ukp", "votes", "edits"
+]
 
 
 class SourceConfig(Section):
@@ -95,6 +100,11 @@ class ModelConfig(Section):
     options: dict[str, Any] = Field(default={})
     """Settings of your own model class."""
 
+    @field_validator("kind")
+    @classmethod
+    def _kind_is_known(cls, kind: str) -> str:
+        return known_kind(kind, MODEL_KINDS)
+
     @field_validator("base_url")
     @classmethod
     def _address_without_secrets(cls, address: str) -> str:
@@ -102,6 +112,11 @@ class ModelConfig(Section):
         if "@" in url.netloc or url.query or url.fragment:  # every build repeats its configuration
             raise ValueError("must end with the path, without a password, ? or #; name the key in api_key_env")
         return address
+
+    @field_validator("base_urls")
+    @classmethod
+    def _addresses_without_secrets(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(cls._address_without_secrets(each) for each in addresses)
 
     @field_validator("api_key_env")
     @classmethod
@@ -234,6 +249,8 @@ class Config(Section):
     runtime: RuntimeConfig = RuntimeConfig()
     """How fast and with which keys; never hashed."""
 
+    _places: Mapping[tuple[str | int, ...], str] = PrivateAttr(default={})
+
     @model_validator(mode="after")
     def _names_exist(self) -> "Config":
         wanted = [("generate.models", name) for name in self.generate.models]
@@ -248,6 +265,16 @@ class Config(Section):
         if self.generate.budget.max_cost is not None and unpriced:
             raise ValueError(f"generate.budget.max_cost needs models.{unpriced[0]}.price: {{input: ..., output: ...}}")
         return self
+
+    def standing_at(self, places: Mapping[tuple[str | int, ...], str]) -> Self:
+        """The same configuration, which knows in which file and line each key stands."""
+        placed = self.model_copy()
+        placed._places = places
+        return placed
+
+    def place(self, *path: str | int) -> str:
+        """File and line of a key, as in `config.place("models", "big")`: `pairsmith.yaml:12`."""
+        return place_of(path, self._places)
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the content of the dataset: all but `runtime`, money and the names of keys."""

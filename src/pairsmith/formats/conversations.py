@@ -6,7 +6,7 @@ from typing import Any
 from pairsmith.formats.fields import RowProblem, text_of
 from pairsmith.records import Message, Role
 
-__all__ = ["check_order", "messages_of", "part_ways", "split_answer"]
+__all__ = ["before_tools", "check_order", "messages_of", "part_ways", "split_answer"]
 
 ROLE_NAMES: Mapping[str, Role] = {
     "system": "system",
@@ -45,13 +45,36 @@ def messages_of(value: Any, field: str, *, empty_answers: bool = False) -> tuple
     return tuple(turn for turn in turns if turn is not None)
 
 
+def before_tools(value: Any) -> tuple[Any, bool]:
+    """The messages up to the last answer in words before the first use of a tool, and whether anything was cut.
+
+    What follows a tool call rests on what the tool said, which no text model can know. Without such an answer, and for
+    anything that is no list of messages, the value is returned as it is.
+    """
+    messages = value if isinstance(value, list) and all(isinstance(item, dict) for item in value) else []
+    first = next((place for place, item in enumerate(messages) if _tool(item)), len(messages))
+    answers = [place for place in range(first) if ROLE_NAMES.get(_role_name(messages[place])) == "assistant"]
+    if first == len(messages) or not answers:
+        return value, False
+    return messages[: answers[-1] + 1], True
+
+
+def _role_name(item: Mapping[str, Any]) -> str:
+    return str(next((item[key] for key in ("role", "from", "speaker") if key in item), "")).strip().lower()
+
+
+def _tool(item: Mapping[str, Any]) -> str:
+    """How a message uses a tool; empty if it does not."""
+    used = next((key for key in _TOOL_KEYS if item.get(key)), "")
+    return used or (f"role {_role_name(item)!r}" if _role_name(item) in _TOOL_ROLES else "")
+
+
 def _message(item: Any, field: str, empty_answers: bool) -> Message | None:
     if not isinstance(item, dict):
         raise RowProblem("wrong_type", field, f"expected a message with role and content, found {type(item).__name__}")
-    role_name = str(next((item[key] for key in ("role", "from", "speaker") if key in item), "")).strip().lower()
-    used = [key for key in _TOOL_KEYS if item.get(key)]
-    if role_name in _TOOL_ROLES or used:
-        raise RowProblem("tool_calls", field, used[0] if used else f"role {role_name!r}")
+    role_name = _role_name(item)
+    if tool := _tool(item):
+        raise RowProblem("tool_calls", field, tool)
     role = ROLE_NAMES.get(role_name)
     if role is None:
         raise RowProblem("unknown_role", field, f"{role_name!r}" if role_name else "no role")

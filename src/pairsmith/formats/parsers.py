@@ -7,6 +7,7 @@ from typing import Any
 from pairsmith.errors import InputError
 from pairsmith.formats.arena import parse_arena
 from pairsmith.formats.chat import CHAT_FIELDS, parse_chat
+from pairsmith.formats.edits import EDIT_FIELDS, parse_edits
 from pairsmith.formats.hh import is_transcript, parse_hh
 from pairsmith.formats.pandalm import parse_pandalm
 from pairsmith.formats.preference import CHOSEN_FIELDS, REJECTED_FIELDS, parse_preference
@@ -27,6 +28,7 @@ PARSERS: Mapping[str, Parser] = {
     "pandalm": parse_pandalm,
     "ukp": parse_ukp,
     "votes": parse_votes,
+    "edits": parse_edits,
 }
 
 
@@ -71,6 +73,8 @@ def _looks_like(values: Mapping[str, Any]) -> str:
     chosen = has(*CHOSEN_FIELDS)
     if chosen or has(*REJECTED_FIELDS):
         return "hh" if chosen and not has(*PROMPT_FIELDS) and is_transcript(values[chosen]) else "preference"
+    if all(has(field) for field in EDIT_FIELDS):
+        return "edits"
     if has("winner") and has("model_a"):
         return "arena"
     if has("annotator1") and has("response1"):

@@ -112,7 +112,9 @@ def _oasst(row: Row, node: Mapping[str, Any], context: SourceContext) -> Parsed:
     prompt = prompt_of(messages, {"lang": node.get("lang"), **row.values}, context)
     replies = node.get("replies")
     candidates = tuple(
-        Candidate.imported(prompt.id, text_of(reply.get("text"), "replies"), model=optional_text(reply, "model_name"))
+        Candidate.imported(
+            prompt.id, text_of(reply.get("text"), "replies"), model=optional_text(reply, "model_name"), unpaired=True
+        )
         for reply in (replies if isinstance(replies, list) else [])
         if isinstance(reply, dict) and reply.get("role") == "assistant" and not reply.get("deleted")
     )

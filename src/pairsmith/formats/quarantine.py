@@ -32,9 +32,12 @@ class Quarantine:
     def place(source: str) -> Path:
         """Where the bad rows of a source are listed, relative to the project: never outside its folder."""
         plain = re.sub(r"[^A-Za-z0-9._-]+", "_", source).lstrip("._")[:MAX_NAME_CHARACTERS]
-        if plain != source:  # two names may look alike once they are plain
-            plain = f"{plain}-{content_id('src', source)[-8:]}"
-        return Path(FOLDER) / f"{plain}.jsonl"
+        stem = plain.removesuffix(".jsonl")
+        if plain != source or ("." in stem and stem != plain):  # two names may look alike once they are plain
+            return Path(FOLDER) / f"{stem}-{content_id('src', source)[-8:]}.jsonl"
+        if "." in stem:
+            return Path(FOLDER) / f"{plain}.jsonl"
+        return Path(FOLDER) / (plain if stem != plain else f"{plain}.rows.jsonl")  # `a.jsonl` and `a` are two sources
 
     def add(self, row: BadRow) -> None:
         """List one more row."""

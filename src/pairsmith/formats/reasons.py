@@ -40,7 +40,7 @@ REASONS: Mapping[str, str] = {
     "unknown_role": "A message has a role other than system, user or assistant.",
     "wrong_role_order": "After an optional system message, user and assistant must take turns, the user first.",
     "no_user_turn": "The conversation has no user message.",
-    "tool_calls": "A message calls a tool or holds a tool's answer.",
+    "tool_calls": "A message calls a tool or holds a tool's answer, and in a chat log no answer in words comes before.",
     "content_parts": "A message is a list of parts (images, audio) and not plain text.",
     "ends_without_answer": "The completion does not end with an assistant message.",
     "prompt_mismatch": "The two sides do not share the same prompt.",
@@ -51,6 +51,8 @@ REASONS: Mapping[str, str] = {
     # pairs
     "identical_answers": "Chosen and rejected are the same.",
     "equal_after_normalising": "Chosen and rejected differ only in case, spacing or invisible characters.",
+    # edits
+    "unknown_response": "The response that was edited is not in this project's ledger, or the id is none.",
     # the row against other rows
     "duplicate_id": "An earlier row of the file has the same id and other content.",
     "conflicting_fact": "An earlier row gives the same answer another score by the same scorer.",
@@ -75,11 +77,13 @@ WARNINGS: Mapping[str, str] = {
     "renamed_field": "A field name was recognised in spite of capitals, spaces or hyphens.",
     "unusable_id": "The `id` is empty or not a text or number; it is ignored.",
     "no_annotator": "The row does not say who voted; the name of the source stands for the annotator.",
+    "not_edited": "The response of the row was not changed, or only in spacing or case; it adds nothing.",
     "unlinked_vote": "The vote names a pair that is not described in the row.",
     "unanswered": "The row of a sheet is not filled in yet.",
     "implicit_prompt": "There is no prompt field; the common start of both sides was taken.",
     "prompt_repeated": "Both sides begin with the prompt, which was removed from them.",
     "later_turns_ignored": "Only the first of several user turns was taken, as the answers between them are missing.",
+    "cut_before_tools": "The conversation was kept up to its last answer in words before a tool is used.",
     "no_answer": "The conversation ends with the user; there is a prompt and no candidate.",
     "embedded_marker": "The answer holds 'Human:' or 'Assistant:' at the start of a paragraph; it was left as it is.",
     "role_order": "Two turns of the same speaker follow each other.",

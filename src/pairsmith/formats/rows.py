@@ -7,7 +7,7 @@ from typing import Any
 
 from pairsmith.records import Annotation, AnnotatorKind, Candidate, Comparison, Prompt, Score
 
-__all__ = ["BadRow", "Parsed", "Parser", "ReadTally", "Row", "SourceContext"]
+__all__ = ["BadRow", "Edit", "Parsed", "Parser", "ReadTally", "Row", "SourceContext"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,21 @@ class SourceContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """A response that a person improved: the id of the candidate it was, what it is now, and who did it."""
+
+    of: str
+    text: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """The facts in one good row, and warnings (codes) about it.
 
-    `prompt` is `None` only for votes on pairs that are not in the same file. `anonymise` says whether personal data
-    is to be replaced before storing; `collect` sets it for each source.
+    `prompt` is `None` only for votes on pairs, and edits of responses, that are not in the same file; `edits` become
+    candidates by the transformation that `collect` is given, which knows the ledger. `anonymise` says whether personal
+    data is to be replaced before storing; `collect` sets it for each source.
     """
 
     line: int
@@ -69,6 +79,7 @@ class Parsed:
     scores: tuple[Score, ...] = ()
     warnings: tuple[str, ...] = ()
     anonymise: bool = False
+    edits: tuple[Edit, ...] = ()
 
 
 Parser = Callable[[Iterator[Row | BadRow], SourceContext], Iterator[Parsed | BadRow]]

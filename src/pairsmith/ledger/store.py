@@ -4,7 +4,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from pairsmith.errors import LedgerError
+from pairsmith.ledger.reading import reading_engine
 from pairsmith.ledger.schema import FACT_TABLES, LEASES, META, SCHEMA_VERSION, FactTable, metadata
 from pairsmith.records import Fact
 
@@ -51,7 +52,8 @@ class Ledger:
             LedgerError: if the file is damaged, of another version, or cannot be written.
         """
         checked = path.exists() and path.stat().st_size <= CHECKED_BYTES
-        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+        address = sa.URL.create("sqlite", database=str(path))  # a text would be cut at a ? in the path
+        engine = sa.create_engine(address, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
         sa.event.listen(engine, "connect", _set_up_connection)
         sa.event.listen(engine, "begin", _begin_immediate)
         ledger = cls(engine, path)
@@ -59,6 +61,21 @@ class Ledger:
             if checked:
                 ledger.check()
             ledger._create()
+        return ledger
+
+    @classmethod
+    def open_read_only(cls, path: Path) -> Self:
+        """Open a ledger to read it, also where neither the file nor its folder may be written.
+
+        Raises:
+            LedgerError: if the file is damaged or of another version, or cannot be read.
+        """
+        with cls._trouble(path):
+            ledger = cls(reading_engine(path, BUSY_TIMEOUT_MS / 1000), path)
+        if path.stat().st_size <= CHECKED_BYTES:
+            ledger.check()
+        with ledger._guard(), ledger._reading() as connection:
+            ledger._check_version(connection.execute(sa.select(META.c.schema_version)).scalar())
         return ledger
 
     def close(self) -> None:
@@ -72,11 +89,7 @@ class Ledger:
         self.close()
 
     def check(self) -> None:
-        """Let SQLite look for damage.
-
-        Raises:
-            LedgerError: with the first thing found.
-        """
+        """Let SQLite look for damage; raises `LedgerError` with the first thing found."""
         with self._guard(), self._reading() as connection:
             found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if found != "ok":
@@ -168,11 +181,15 @@ class Ledger:
                 connection.execute(
                     sa.insert(META).values(only_row=1, schema_version=SCHEMA_VERSION, position=0, created_at=_now())
                 )
-            elif version != SCHEMA_VERSION:
-                raise LedgerError(
-                    f"{self.path}: written in ledger format {version}, this Pairsmith reads {SCHEMA_VERSION}; "
-                    "use the version of Pairsmith that made it"
-                )
+            else:
+                self._check_version(version)
+
+    def _check_version(self, version: int | None) -> None:
+        if version != SCHEMA_VERSION:
+            raise LedgerError(
+                f"{self.path}: written in ledger format {version}, this Pairsmith reads {SCHEMA_VERSION}; "
+                "use the version of Pairsmith that made it"
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -180,15 +197,19 @@ class Ledger:
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             yield connection
 
+    def _guard(self) -> AbstractContextManager[None]:
+        return self._trouble(self.path)
+
+    @staticmethod
     @contextmanager
-    def _guard(self) -> Iterator[None]:
+    def _trouble(path: Path) -> Iterator[None]:
         """Say which file is in trouble, and what to do."""
         try:
             yield
         except OperationalError as error:
-            raise LedgerError(f"{self.path}: {error.orig}; check free space and permissions, then run again") from error
+            raise LedgerError(f"{path}: {error.orig}; check free space and permissions, then run again") from error
         except DatabaseError as error:
-            raise LedgerError(f"{self.path}: {error.orig}; restore your last copy of this file") from error
+            raise LedgerError(f"{path}: {error.orig}; restore your last copy of this file") from error
 
 
 class Committer:

@@ -16,6 +16,7 @@ __all__ = [
     "Verdict",
     "parse_marked",
     "parse_ratings",
+    "parse_score_pair",
     "parse_verdict",
     "rating_schema",
     "storable",
@@ -38,6 +39,7 @@ FIVE_LEVELS: Final[Mapping[str, Choice]] = {
 
 MAX_VERDICT_CHARACTERS = 50_000
 _SHOWN = 120
+_SCORE_PAIR = re.compile(r"(\d+(?:\.\d+)?)[ ,]+(\d+(?:\.\d+)?)")
 _REASONING = re.compile(r"\A\s*<think(?:ing)?>.*</think(?:ing)?>", re.DOTALL)
 _FENCED = re.compile(r"\A```(?:json)?[ \t]*\n(.*)\n?```\Z", re.DOTALL)
 
@@ -143,6 +145,19 @@ def parse_marked(text: str, marks: Mapping[str, Choice] = FIVE_LEVELS) -> Choice
     if len(found) != 1:
         raise ModelError(f"expected exactly one of {', '.join(marks)}, found {', '.join(found) or 'none'}")
     return marks[found[0]]
+
+
+def parse_score_pair(text: str) -> tuple[float, float]:
+    """Two scores alone on the first line, for judges whose prompt asks for that (Vicuna's reviews: `8 9.5`).
+
+    Raises:
+        ModelError: if the first line holds anything else; a number further down is no score.
+    """
+    line = text.strip().partition("\n")[0].strip()
+    found = _SCORE_PAIR.fullmatch(line)
+    if found is None:
+        raise ModelError(f"expected two scores on the first line, found {line[:_SHOWN]!r}")
+    return float(found[1]), float(found[2])
 
 
 def storable(text: str) -> str:

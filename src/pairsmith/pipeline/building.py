@@ -22,7 +22,7 @@ from pairsmith.report.card import render_card
 from pairsmith.report.html import render_report
 from pairsmith.stages.export import to_jsonl
 
-__all__ = ["build", "check_inputs", "code_version", "copy_rows", "derive_now", "fingerprint_now"]
+__all__ = ["build", "code_version", "copy_rows", "derive_now", "fingerprint_now"]
 
 ROW_FILES = ("train.jsonl", "validation.jsonl", "preference_pairs.jsonl")
 
@@ -57,15 +57,6 @@ def build(project: Path, config: Config, ledger: Ledger, as_of: int | None = Non
     if config.resolve.conflicts.domains == "split_dataset":
         files |= _domain_files(derived.exported.kept)
     return write_build(project, files, origin, latest=as_of is None), True
-
-
-def check_inputs(project: Path, config: Config) -> None:
-    """Make sure that a build will find its benchmark files, before money is spent on candidates and votes.
-
-    Raises:
-        InputError: if one cannot be read.
-    """
-    read_benchmarks(config.validation, project)
 
 
 def fingerprint_now(project: Path, config: Config, ledger: Ledger) -> str:

@@ -14,6 +14,7 @@ from pairsmith.models.protocols import Annotator, ChatModel
 from pairsmith.pipeline.estimating import estimate, in_words, remember_rates
 from pairsmith.pipeline.guidelines import guideline
 from pairsmith.pipeline.intake import intake
+from pairsmith.pipeline.losing import lost_candidates
 from pairsmith.pipeline.servers import know_servers
 from pairsmith.records import Annotation, Comparison, Progress
 from pairsmith.stages.anchor_drawing import draw_anchor
@@ -29,7 +30,9 @@ Notify = Callable[[int, int], None]
 
 async def run_collect(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Read what is not read yet of the configured sources."""
-    return await collect(config.collect, ledger, project=project, transform=intake(project, config), notify=notify)
+    return await collect(
+        config.collect, ledger, project=project, transform=intake(project, config, ledger), notify=notify
+    )
 
 
 async def run_generate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
@@ -38,7 +41,10 @@ async def run_generate(project: Path, config: Config, ledger: Ledger, notify: No
     names = config.generate.asks()
     async with _models(project, config, names) as models:
         servers, remarks = await know_servers(project, config, names)
-        progress = await generate(config.generate, ledger, models, seed=config.seed, prices=prices, notify=notify)
+        lost = lost_candidates(config, ledger)
+        progress = await generate(
+            config.generate, ledger, models, seed=config.seed, prices=prices, lost=lost, notify=notify
+        )
     remember_rates(project, config, progress)
     details = {**progress.details, "servers": servers}
     return replace(progress, notes=(*progress.notes, *remarks), details=details)

@@ -7,7 +7,7 @@ from typing import Any
 from pairsmith.config import Config
 from pairsmith.engine import available_cores
 from pairsmith.measures.judge_audit import audit_judges, failed_judges
-from pairsmith.pipeline.anchoring import ai_label_figures, review
+from pairsmith.pipeline.anchoring import Review, ai_label_figures, review
 from pairsmith.pipeline.facts import Facts
 from pairsmith.pipeline.gate import gate
 from pairsmith.pipeline.summary import summarise
@@ -29,7 +29,7 @@ from pairsmith.stages.resolve import resolve
 from pairsmith.stages.split import split
 from pairsmith.stages.validate import validate
 
-__all__ = ["Derived", "derive"]
+__all__ = ["Decided", "Derived", "derive", "resolve_facts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,45 @@ class Derived:
         return self.resolved.dropped + self.validated.dropped + self.split.dropped + self.exported.dropped
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the votes come to: by the votes that are believed, after audits of judges and people's labels on models."""
+
+    resolved: Resolved
+    believed: Sequence[Annotation]
+    audits: Sequence[Mapping[str, Any]]
+    reviewed: Review
+
+
 def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], dataset: Mapping[str, Any]) -> Derived:
     """Run resolve, validate, split and export on the facts; `dataset` says what the metrics are about."""
     workers = config.runtime.workers or available_cores()
+    decided = resolve_facts(config, facts)
+    resolved, reviewed = decided.resolved, decided.reviewed
+    pairs = _pairs(facts, resolved.kept)
+    validated = validate(
+        config.validation,
+        pairs,
+        benchmarks,
+        seed=config.seed,
+        workers=workers,
+        gap_threshold=config.gate.min_gap,
+    )
+    parts = split(config.split, facts.prompts, validated.kept, seed=config.seed)
+    exported = export(config.export, parts.kept)
+    queued = one_each([*resolved.queued, *validated.queued, *reviewed.queued])
+    anchor = reviewed.anchored.figures
+    metrics = summarise(facts, decided.believed, resolved, validated, parts, exported, dataset, seed=config.seed) | {
+        "judges": decided.audits,
+        "anchor": anchor,
+        "ai_labels": ai_label_figures(resolved.kept, decided.believed, anchor),
+        "queue": queue_figures(queued),
+    }
+    return Derived(resolved, pairs, validated, parts, exported, metrics, gate(config.gate, metrics), queued)
+
+
+def resolve_facts(config: Config, facts: Facts) -> Decided:
+    """What the votes come to, without the votes of judges that failed their audit."""
     audits = audit_judges(
         (vote.annotator, vote.guideline, vote.criteria) for vote in facts.annotations if _judged(vote)
     )
@@ -73,26 +109,7 @@ def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], datase
         fitted_on=f"ledger position {facts.position}",
         trust=reviewed.anchored.trust,
     )
-    pairs = _pairs(facts, resolved.kept)
-    validated = validate(
-        config.validation,
-        pairs,
-        benchmarks,
-        seed=config.seed,
-        workers=workers,
-        gap_threshold=config.gate.min_gap,
-    )
-    parts = split(config.split, facts.prompts, validated.kept, seed=config.seed)
-    exported = export(config.export, parts.kept)
-    queued = one_each([*resolved.queued, *validated.queued, *reviewed.queued])
-    anchor = reviewed.anchored.figures
-    metrics = summarise(facts, resolved, validated, parts, exported, dataset, seed=config.seed) | {
-        "judges": audits,
-        "anchor": anchor,
-        "ai_labels": ai_label_figures(resolved.kept, believed, anchor),
-        "queue": queue_figures(queued),
-    }
-    return Derived(resolved, pairs, validated, parts, exported, metrics, gate(config.gate, metrics), queued)
+    return Decided(resolved, believed, audits, reviewed)
 
 
 def _judged(vote: Annotation) -> bool:

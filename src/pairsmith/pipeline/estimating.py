@@ -10,6 +10,7 @@ from pairsmith.builds import write_atomically
 from pairsmith.config import Config, ModelConfig
 from pairsmith.engine import available_cores
 from pairsmith.ledger import Ledger
+from pairsmith.pipeline.losing import lost_candidates
 from pairsmith.records import Candidate, Progress
 from pairsmith.stages.generate import asks_missing
 
@@ -34,7 +35,8 @@ def estimate(project: Path, config: Config, ledger: Ledger) -> dict[str, Any]:
     calls: Counter[str] = Counter()
     prompt_tokens: Counter[str] = Counter()
     most: Counter[str] = Counter()
-    for ask in asks_missing(config.generate, ledger, seed=config.seed):
+    lost = lost_candidates(config, ledger)
+    for ask in asks_missing(config.generate, ledger, seed=config.seed, lost=lost):
         request = ask.request()
         calls[ask.model] += 1
         prompt_tokens[ask.model] += round(

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from pairsmith.config import Config
-from pairsmith.formats.rows import BadRow, Parsed
+from pairsmith.formats.rows import BadRow, Edit, Parsed
+from pairsmith.ledger import Ledger
+from pairsmith.measures.edits import word_edits
 from pairsmith.measures.privacy import Pseudonymiser
 from pairsmith.measures.prompts import classify_prompt
 from pairsmith.records import Annotation, Candidate, Comparison, Message, Prompt, Score, flip
@@ -23,8 +25,8 @@ UNSAFE = "unsafe_request"
 Replace = Callable[[str], str]
 
 
-def intake(project: Path, config: Config) -> Callable[[Parsed], Parsed | BadRow]:
-    """The transformation `collect` applies to every row, as the configuration wants it."""
+def intake(project: Path, config: Config, ledger: Ledger) -> Callable[[Parsed], Parsed | BadRow]:
+    """The transformation `collect` applies to every row, as the configuration wants it; edits find their originals."""
 
     @cache
     def pseudonymiser() -> Pseudonymiser:
@@ -32,12 +34,32 @@ def intake(project: Path, config: Config) -> Callable[[Parsed], Parsed | BadRow]
 
     def transform(parsed: Parsed) -> Parsed | BadRow:
         if parsed.prompt is None:
-            return parsed
+            replace = (lambda text: pseudonymiser().replace(text)[0]) if parsed.anonymise else str
+            return _with_originals(parsed, ledger, replace) if parsed.edits else parsed
         if parsed.anonymise:
             parsed = _anonymised(parsed, parsed.prompt, lambda text: pseudonymiser().replace(text)[0])
         return _with_traits(parsed, config.collect.unsafe)
 
     return transform
+
+
+def _with_originals(parsed: Parsed, ledger: Ledger, replace: Replace) -> Parsed | BadRow:
+    """The edits as candidates of the prompts of their originals, each with the original's id and the difference."""
+    originals = ledger.get(Candidate, [edit.of for edit in parsed.edits])
+    edited = []
+    for edit in parsed.edits:
+        original = originals.get(edit.of)
+        if original is None:
+            return BadRow(parsed.line, "candidate_id", "unknown_response", f"{edit.of} is not in {ledger.path.name}")
+        edited.append(_edited(edit, original, replace(edit.text)))
+    return dataclasses.replace(parsed, candidates=(*parsed.candidates, *edited), edits=())
+
+
+def _edited(edit: Edit, original: Candidate, text: str) -> Candidate:
+    bare = Candidate.imported(original.prompt_id, text, context=original.context, origin="edited")
+    by = {"by": edit.by} if edit.by else {}
+    changes = {"edit": word_edits(original.text, text)}
+    return dataclasses.replace(bare, params={"of": original.id, **by}, engine=changes)
 
 
 def _with_traits(parsed: Parsed, unsafe: str) -> Parsed | BadRow:
@@ -84,7 +106,7 @@ def _turns(turns: tuple[Message, ...], replace: Replace) -> tuple[Message, ...]:
 
 
 def _candidate(candidate: Candidate, prompt_id: str, replace: Replace) -> Candidate:
-    return Candidate.imported(
+    clean = Candidate.imported(
         prompt_id,
         replace(candidate.text),
         model=candidate.model,
@@ -92,6 +114,7 @@ def _candidate(candidate: Candidate, prompt_id: str, replace: Replace) -> Candid
         origin=candidate.origin,
         finish_reason=candidate.finish_reason,
     )
+    return dataclasses.replace(clean, params=candidate.params)
 
 
 def _annotation(annotation: Annotation, comparison: Comparison, flipped: bool, replace: Replace) -> Annotation:

@@ -7,8 +7,8 @@ from typing import Any
 from pairsmith.formats.reasons import REASONS as COLLECT_REASONS
 from pairsmith.ids import seed_for
 from pairsmith.pipeline.facts import Facts
-from pairsmith.pipeline.origins import intentions, origin_figures
-from pairsmith.records import Dropped, Outcome, PreferencePair, Resolved
+from pairsmith.pipeline.origins import augmentation_figures, intentions, origin_figures
+from pairsmith.records import Annotation, Dropped, Outcome, PreferencePair, Resolved
 from pairsmith.stages.export import EXPORT_REASONS
 from pairsmith.stages.resolve import RESOLVE_REASONS
 from pairsmith.stages.split import SPLIT_REASONS
@@ -33,6 +33,7 @@ REASON_TEXTS: Mapping[str, str] = {
 
 def summarise(
     facts: Facts,
+    believed: Sequence[Annotation],
     resolved: Resolved,
     validated: Outcome[PreferencePair],
     parts: Outcome[PreferencePair],
@@ -41,7 +42,10 @@ def summarise(
     *,
     seed: int,
 ) -> dict[str, Any]:
-    """The content of `metrics.json`: plain JSON values, the same for the same facts in any order."""
+    """The content of `metrics.json`: plain JSON values, the same for the same facts in any order.
+
+    `believed` are the votes that count: all but those of judges that failed their audit.
+    """
     shown = ("name", "seed", "ledger_position", "code_version", "config_sha256")
     funnel = [
         _step(
@@ -66,7 +70,11 @@ def summarise(
         **parts.metrics,
         **exported.metrics,
         "generation": _generation(facts)
-        | {"origins": origin_figures(facts, parts.kept), "as_intended": intentions(facts, parts.kept)},
+        | {
+            "origins": origin_figures(facts, believed, parts.kept),
+            "as_intended": intentions(facts, parts.kept),
+            "augmentation": augmentation_figures(facts, believed, parts.kept, seed=seed),
+        },
         "samples": _samples(parts.kept, seed),
         "inputs": sorted(
             (

@@ -128,14 +128,16 @@ class Candidate:
         context: Sequence[Message] = (),
         origin: Origin = "imported",
         finish_reason: str = "",
+        unpaired: bool = False,
     ) -> Self:
-        """A response that came with a source: its id is its content."""
+        """A response that came with a source: its id is its content; `unpaired` if the source compares none."""
         turns = [[turn.role, turn.content] for turn in context]
         return cls(
             id=content_id("cnd", [prompt_id, model, turns, text, origin]),
             prompt_id=prompt_id,
             text=text,
             model=model,
+            params={"unpaired": True} if unpaired else {},
             origin=origin,
             context=tuple(context),
             finish_reason=finish_reason,

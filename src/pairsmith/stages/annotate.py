@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,7 +52,7 @@ async def annotate(
         ledger.append(drawn)
         comparisons = (*facts.comparisons, *drawn)
         tallies = _plan(cfg, facts, comparisons, annotators, ledger.ids(Annotation), seed)
-        _recall(ledger, tallies)
+        _recall(ledger, tallies, {comparison.id for comparison in drawn})
         await _collect(ledger, facts, tallies, concurrency, notify)
     return _progress(tallies, {"present": len(facts.comparisons), "new": len(drawn), **left_out})
 
@@ -102,19 +102,17 @@ def _plan(
             willing.sort(key=lambda tally: seed_for(seed, STAGE, f"{comparison.id}:{tally.annotator.name}"))
             willing = willing[: cfg.overlap]
         for tally in willing:
-            if Annotation.asked_id(comparison.id, tally.annotator.name, tally.annotator.guideline) in present:
-                tally.present += 1
-            else:
-                tally.missing.append(comparison)
+            asked = Annotation.asked_id(comparison.id, tally.annotator.name, tally.annotator.guideline)
+            tally.want(comparison, present=asked in present)
     return tallies
 
 
-def _recall(ledger: Ledger, tallies: Sequence[Tally]) -> None:
+def _recall(ledger: Ledger, tallies: Sequence[Tally], new: Container[str]) -> None:
     """Show judges their record and scorers their scores, so that nothing is paid for twice or in vain."""
     audited = [tally for tally in tallies if getattr(tally.annotator, "audited", False)]
     votes = list(ledger.read(Annotation)) if audited else []
     for tally in audited:
-        tally.recall(votes)
+        tally.recall(votes, new)
     recalls = [recall for tally in tallies if (recall := getattr(tally.annotator, "recall", None)) is not None]
     scores = list(ledger.read(Score)) if recalls else []
     for recall in recalls:
@@ -145,7 +143,7 @@ async def _collect(
         run = _Run(facts, committer, notify or (lambda *_: None), wanted, present)
         run.notify(run.done, run.wanted)
         tasks = [
-            asyncio.create_task(_work(run, tally, queue))
+            asyncio.create_task(_work(run, tally, queue, tallies))
             for tally, queue in ((tally, iter(tally.missing)) for tally in tallies if not tally.refused)
             for _ in range(min(concurrency, len(tally.missing)))
         ]
@@ -159,25 +157,26 @@ async def _collect(
         raise run.unavailable
 
 
-async def _work(run: _Run, tally: Tally, queue: Iterator[Comparison]) -> None:
+async def _work(run: _Run, tally: Tally, queue: Iterator[Comparison], tallies: Sequence[Tally]) -> None:
     """Take comparisons from the queue of one annotator, shared with its other workers, until it is empty."""
     for comparison in queue:
+        if not await tally.may_ask(comparison):
+            return
         try:
             votes, facts = await _vote(run.facts, tally.annotator, comparison)
         except ModelUnavailable as error:
             run.unavailable = error
+            for each in tallies:
+                each.close()
         except ModelError as error:
-            tally.failed += 1
-            tally.first_failure = tally.first_failure or str(error)
+            tally.fail(comparison, str(error))
         else:
             run.committer.add(*facts)
-            tally.count(votes)
+            tally.count(comparison, votes)
         if run.unavailable is not None:
             return
         run.done += 1
         run.notify(run.done, run.wanted)
-        if tally.refused:
-            return
         if run.done % _YIELD_EVERY == 0:
             await asyncio.sleep(0)
 

@@ -4,17 +4,15 @@ The wordings below are part of what is asked: they are hashed into the ids of ca
 """
 
 import random
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Any, Final, Literal
 
 from pairsmith.ids import seed_for
 from pairsmith.models.protocols import ChatRequest
 from pairsmith.records import Candidate, Message, Origin, Prompt
 
-__all__ = ["EDIT_INSTRUCTION", "Ask", "corrupted", "guideline_system", "word_edits"]
+__all__ = ["EDIT_INSTRUCTION", "Ask", "corrupted", "guideline_system"]
 
 STAGE: Final = "generate"
 
@@ -30,7 +28,6 @@ _VIOLATE: Final = (
 
 _HOTTEST: Final = 2.0
 _KEPT_SHARE: Final = 0.5
-_MAX_DIFF_TOKENS: Final = 20_000  # beyond this, comparing word by word takes seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,28 +124,6 @@ def corrupted(prompt: Prompt, kind: str, seed: int) -> str:
     else:
         spoilt = rng.sample(tokens, len(tokens))
     return "" if spoilt == tokens else " ".join(spoilt)
-
-
-def word_edits(before: str, after: str) -> dict[str, Any]:
-    """How a text was edited: `kept` is the share of its words that stay, `changes` what became of the others.
-
-    A change is `[was, now]`, either of them possibly empty. Long texts are compared line by line.
-
-    >>> word_edits("the cat sat", "the black cat slept")
-    {'kept': 0.67, 'changes': [['', 'black '], ['sat', 'slept']]}
-    """
-    one, other = _tokens(before), _tokens(after)
-    if len(one) + len(other) > _MAX_DIFF_TOKENS:
-        one, other = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    operations = SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
-    changes = [["".join(one[a:b]), "".join(other[c:d])] for kind, a, b, c, d in operations if kind != "equal"]
-    kept = sum(b - a for kind, a, b, _, _ in operations if kind == "equal")
-    return {"kept": round(kept / len(one), 2) if one else 0.0, "changes": changes}
-
-
-def _tokens(text: str) -> list[str]:
-    """Words with the white space after them, so that joining them gives the text back."""
-    return re.findall(r"\S+\s*|\s+", text)
 
 
 def _last_user_turn(prompt: Prompt) -> int:

@@ -28,7 +28,7 @@ __all__ = ["collect", "unread_files"]
 
 BATCH_ROWS = 500
 HEAD_ROWS = 200
-READER_VERSION = 2  # part of the id of an intake: raise it when files would be read differently
+READER_VERSION = 3  # part of the id of an intake: raise it when files would be read differently
 
 Transform = Callable[[Parsed], Parsed | BadRow]
 
@@ -78,7 +78,7 @@ async def collect(
         cfg: the sources, in order.
         ledger: where the facts go, in the order of the files.
         project: folder that paths start from; unusable rows are listed in its `quarantine` folder.
-        transform: applied to every good row that has a prompt before it is stored; may refuse the row.
+        transform: applied to every good row with a prompt or an edit before it is stored; may refuse the row.
         notify: called with rows done and the estimated total.
         batch_rows: rows stored in one transaction; changes the order of facts within a batch, and nothing else.
 
@@ -224,7 +224,7 @@ def _check(item: Parsed | BadRow, reading: _Reading, transform: Transform | None
         return item
     wished = reading.file.config.anonymise
     item = dataclasses.replace(item, anonymise=reading.format == "chat" if wished is None else wished)
-    if transform is not None and item.prompt is not None:
+    if transform is not None and (item.prompt is not None or item.edits):
         changed = transform(item)
         if isinstance(changed, BadRow):
             return changed

@@ -1,7 +1,7 @@
 """Which candidates of a prompt are compared: the part of `annotate` that needs neither ledger nor model."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Final
 
@@ -19,20 +19,21 @@ def draw_comparisons(
 ) -> tuple[list[Comparison], dict[str, int]]:
     """The comparisons to add, and how many candidates or pairs were left out and why.
 
-    Candidates that were imported together with their comparison are not paired again, and two imported candidates
-    never are. What exists counts against `max_per_prompt`, so raising it or adding candidates only ever adds.
+    Candidates that were imported together with their comparison are not paired again, but with edits of themselves.
+    What exists counts against `max_per_prompt`, so raising it or adding candidates only ever adds; an edit meets its
+    original beyond that limit too, as augmented candidates always meet real annotation.
 
     Returns:
         New comparisons, and counts: candidates without text (`empty`), with an `error`, the same as another of their
         prompt (`identical`), asked again because they repeated another (`replaced`), and pairs beyond the limit
-        (`not_drawn`), of which edited responses and their originals are the last.
+        (`not_drawn`).
     """
     by_id = {candidate.id: candidate for candidate in candidates}
     there: dict[str, set[str]] = defaultdict(set)
     came_compared: set[str] = set()
     for comparison in existing:
         sides = [by_id[side] for side in (comparison.a, comparison.b) if side in by_id]
-        if all(side.origin == "imported" for side in sides):
+        if all(_came_with_comparisons(side) for side in sides):
             came_compared.update(side.id for side in sides)
         else:
             there[comparison.prompt_id].add(comparison.id)
@@ -43,17 +44,21 @@ def draw_comparisons(
     left_out: Counter[str] = Counter(empty=0, error=0, identical=0, replaced=0, not_drawn=0)
     drawn: list[Comparison] = []
     for prompt_id in sorted(pools):
-        wanted = _pairs(cfg, _usable(pools[prompt_id], left_out))
-        missing = [each for each in wanted if each.id not in there[prompt_id]]
-        room = max(cfg.max_per_prompt - len(there[prompt_id]), 0)
-        if len(missing) > room:
-            left_out["not_drawn"] += len(missing) - room
-            missing = sorted(
-                missing, key=lambda each: (_strangers(each, by_id), seed_for(seed, STAGE, each.id), each.id)
-            )
-            missing = missing[:room]
-        drawn.extend(missing)
+        usable = _usable(pools[prompt_id], left_out)
+        kin = {each.id: each for each in _with_originals(usable, by_id)}
+        missing = [each for each in kin.values() if each.id not in there[prompt_id]]
+        others = [each for each in _pairs(cfg, usable) if each.id not in kin and each.id not in there[prompt_id]]
+        room = max(cfg.max_per_prompt - len(there[prompt_id]) - len(missing), 0)
+        if len(others) > room:
+            left_out["not_drawn"] += len(others) - room
+            others = sorted(others, key=lambda each: (seed_for(seed, STAGE, each.id), each.id))[:room]
+        drawn += missing + others
     return drawn, dict(left_out)
+
+
+def _came_with_comparisons(candidate: Candidate) -> bool:
+    """Whether a source that compares responses brought the candidate."""
+    return candidate.origin == "imported" and not candidate.params.get("unpaired")
 
 
 def _usable(pool: Iterable[Candidate], left_out: Counter[str]) -> list[Candidate]:
@@ -72,12 +77,20 @@ def _usable(pool: Iterable[Candidate], left_out: Counter[str]) -> list[Candidate
     return list(usable.values())
 
 
-def _strangers(comparison: Comparison, by_id: Mapping[str, Candidate]) -> bool:
-    """Whether neither side is an edit of the other."""
-    a, b = by_id[comparison.a], by_id[comparison.b]
-    return a.params.get("of") != b.id and b.params.get("of") != a.id
+def _with_originals(usable: Iterable[Candidate], by_id: Mapping[str, Candidate]) -> Iterator[Comparison]:
+    """Every edit against the response that was edited, if that is one and says something else."""
+    for candidate in usable:
+        original = by_id.get(candidate.params.get("of", ""))
+        if original is None or original.error or original.prompt_id != candidate.prompt_id:
+            continue
+        if original.text.strip() not in ("", candidate.text.strip()):
+            yield Comparison.of(original, candidate)
 
 
 def _pairs(cfg: AnnotateConfig, usable: Sequence[Candidate]) -> list[Comparison]:
     chosen = combinations(usable, 2) if cfg.comparisons == "all" else pairwise(usable)
-    return [Comparison.of(one, other) for one, other in chosen if not one.origin == other.origin == "imported"]
+    return [
+        Comparison.of(one, other)
+        for one, other in chosen
+        if not (_came_with_comparisons(one) and _came_with_comparisons(other))
+    ]

@@ -11,9 +11,10 @@ from typing import Any, Final
 from pairsmith.errors import Incomplete, ModelError, ModelUnavailable
 from pairsmith.ledger import Appended, Committer, Ledger
 from pairsmith.measures.checks import degenerate
+from pairsmith.measures.edits import word_edits
 from pairsmith.models.protocols import BatchModel, ChatModel, Completion
 from pairsmith.records import Candidate, Progress
-from pairsmith.stages.asking import Ask, word_edits
+from pairsmith.stages.asking import Ask
 from pairsmith.stages.budget import Budget
 
 __all__ = ["LOOPING", "Tally", "Units", "draw_all"]

@@ -31,6 +31,7 @@ async def generate(
     *,
     seed: int,
     prices: Mapping[str, PriceConfig | None] | None = None,
+    lost: Mapping[str, int] | None = None,
     notify: Callable[[int, int], None] | None = None,
 ) -> Progress:
     """Ask for the answers that are wanted and not in the ledger: first the planned ones, then what follows from them.
@@ -45,6 +46,7 @@ async def generate(
         models: the opened models by their names in the configuration; the caller closes them.
         seed: the project's seed; every sample draws its own from it.
         prices: of the models, by name, for `budget.max_cost`.
+        lost: ids of candidates that lost, and how much more often than they won, for edits of what was `rejected`.
         notify: called as (present, wanted) at the start and after every sample.
 
     Returns:
@@ -69,7 +71,7 @@ async def generate(
         plan = _plan(cfg, ledger, seed)
         tally.want(plan.wanted, plan.present)
         await _draw(plan.units(models), ledger, models, tally, budget)
-        rounds = _FollowUps(cfg, ledger, seed, plan.answered)
+        rounds = _FollowUps(cfg, ledger, seed, plan.answered, lost or {})
         asks = rounds.start(tally)
         while asks:
             await _draw(_by_model(asks, models), ledger, models, tally, budget)
@@ -77,13 +79,15 @@ async def generate(
     return tally.progress()
 
 
-def asks_missing(cfg: GenerateConfig, ledger: Ledger, *, seed: int) -> Iterator[Ask]:
+def asks_missing(
+    cfg: GenerateConfig, ledger: Ledger, *, seed: int, lost: Mapping[str, int] | None = None
+) -> Iterator[Ask]:
     """Every question that `generate` would ask, as far as that is known now."""
     plan = _plan(cfg, ledger, seed)
     for name in plan.missing:
         for unit in plan.asks(name):
             yield from unit
-    yield from _FollowUps(cfg, ledger, seed, plan.answered).start(Tally(None))
+    yield from _FollowUps(cfg, ledger, seed, plan.answered, lost or {}).start(Tally(None))
 
 
 async def _draw(units: Units, ledger: Ledger, models: Mapping[str, ChatModel], tally: Tally, budget: Budget) -> None:
@@ -161,6 +165,7 @@ class _FollowUps:
     ledger: Ledger
     seed: int
     answered: frozenset[str]
+    lost: Mapping[str, int]
     counted: dict[str, int] = field(default_factory=dict)
     open: list[Prompt] = field(default_factory=list)
 
@@ -190,7 +195,7 @@ class _FollowUps:
 
     def _of(self, prompt: Prompt, there: Mapping[str, Candidate], tally: Tally) -> list[Ask]:
         asks = planned(self.cfg, prompt, seed=self.seed, answered=prompt.id in self.answered)
-        wanted = follow_ups(self.cfg, prompt, asks, there, seed=self.seed)
+        wanted = follow_ups(self.cfg, prompt, asks, there, seed=self.seed, lost=self.lost)
         left = [ask for ask in wanted if ask.id not in there]
         more = len(wanted) - self.counted.get(prompt.id, 0)
         self.counted[prompt.id] = len(wanted)

@@ -6,6 +6,7 @@ order these came in, so a run that was killed wants exactly what one clean run w
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from pairsmith.config import GenerateConfig, MemberConfig, StrategyConfig
@@ -46,9 +47,17 @@ def needs_answered(cfg: GenerateConfig) -> bool:
 
 
 def follow_ups(
-    cfg: GenerateConfig, prompt: Prompt, asks: Sequence[Ask], there: Mapping[str, Candidate], *, seed: int
+    cfg: GenerateConfig,
+    prompt: Prompt,
+    asks: Sequence[Ask],
+    there: Mapping[str, Candidate],
+    *,
+    seed: int,
+    lost: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Ask]:
     """The further answers wanted, given the candidates of this prompt that are there; those may be among them.
+
+    `lost` are ids of candidates that lost, and how much more often than they won.
 
     Nothing as long as one of `asks`, the planned answers, is not there. Asking for what comes back and calling again
     ends after finitely many rounds.
@@ -58,7 +67,7 @@ def follow_ups(
     heads, again = _distinct(cfg, asks, there, seed)
     if any(ask.id not in there for ask in again):
         return again
-    return again + _edits(cfg, prompt, [*heads, *_imported(there)], seed)
+    return again + _edits(cfg, prompt, [*heads, *_imported(there)], there, lost, seed)
 
 
 def _distinct(
@@ -91,20 +100,46 @@ def _distinct(
     return heads, again
 
 
-def _edits(cfg: GenerateConfig, prompt: Prompt, sources: Sequence[Candidate], seed: int) -> list[Ask]:
+def _edits(
+    cfg: GenerateConfig,
+    prompt: Prompt,
+    sources: Sequence[Candidate],
+    there: Mapping[str, Candidate],
+    lost: Mapping[str, int],
+    seed: int,
+) -> list[Ask]:
     asks: dict[str, Ask] = {}
     for strategy in cfg.strategies:
         if strategy.name != "edit":
             continue
-        mine = [each for each in sources if each.model in strategy.of or each.origin in strategy.of]
-        for number, source in enumerate(mine[: strategy.n or cfg.n]):
-            params = _sampling(cfg, strategy, prompt, number)
-            params |= {"instruction": strategy.instruction or EDIT_INSTRUCTION, "of": source.id}
-            params["seed"] = seed_for(seed, STAGE, source.id + strategy.model)
-            # the number counts in the id; the source alone says which edit this is
-            ask = Ask.of(prompt, strategy.model, 0, params, origin="edited", source=source)
+        most = strategy.n or cfg.n
+        mine = [each for each in sources if each.model in strategy.of or each.origin in strategy.of][:most]
+        found = [_edit_of(cfg, strategy, prompt, source, number, seed) for number, source in enumerate(mine)]
+        if "rejected" in strategy.of:
+            named = {each.id for each in mine}
+            rest = [each for each in _improvable(there) if each.id not in named]
+            asked = [(_edit_of(cfg, strategy, prompt, source, 0, seed), source.id) for source in rest]
+            # Who lost changes as votes come: edits that are there count, so that no prompt gets more than `n`.
+            asked.sort(key=lambda each: (each[0].id not in there, -lost.get(each[1], 0), each[1]))
+            found += [ask for ask, source in asked if source in lost or ask.id in there]
+        for ask in found[:most]:
             asks.setdefault(ask.id, ask)
     return list(asks.values())
+
+
+def _edit_of(
+    cfg: GenerateConfig, strategy: StrategyConfig, prompt: Prompt, source: Candidate, number: int, seed: int
+) -> Ask:
+    """The edit of one response; the number only picks a step of the ladder of temperatures."""
+    params = _sampling(cfg, strategy, prompt, number)
+    params |= {"instruction": strategy.instruction or EDIT_INSTRUCTION, "of": source.id}
+    params["seed"] = seed_for(seed, STAGE, source.id + strategy.model)
+    # the number counts in the id; the source alone says which edit this is
+    return Ask.of(prompt, strategy.model, 0, params, origin="edited", source=source)
+
+
+def _improvable(there: Mapping[str, Candidate]) -> list[Candidate]:
+    return [each for each in there.values() if each.origin != "edited" and each.text.strip() and not each.error]
 
 
 def _imported(there: Mapping[str, Candidate]) -> list[Candidate]:

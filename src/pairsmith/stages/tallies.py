@@ -1,18 +1,14 @@
 """What `annotate` counts about each annotator: its votes in this run, and whether a judge is to be asked at all."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pairsmith.measures.judge_audit import (
-    MIN_SWAP_CONSISTENCY,
-    canary_fooled,
-    detects_position,
-    surely_detects_position,
-)
+from pairsmith.measures.judge_audit import MIN_SWAP_CONSISTENCY, canary_fooled, detects_position
 from pairsmith.models.protocols import Annotator
 from pairsmith.records import Annotation, Comparison
+from pairsmith.stages.guarding import Guard
 
 __all__ = ["Tally"]
 
@@ -22,7 +18,9 @@ class Tally:
     """One annotator's votes in this run, and its behaviour over the whole ledger."""
 
     annotator: Annotator
+    places: dict[str, int] = field(default_factory=dict)
     missing: list[Comparison] = field(default_factory=list)
+    guard: Guard | None = None
     present: int = 0
     new: int = 0
     failed: int = 0
@@ -35,29 +33,60 @@ class Tally:
     demonstration: bool = False
     refused_at_start: bool = False
 
-    def recall(self, votes: Iterable[Annotation]) -> None:
-        """Take in its earlier votes under the same instructions; a judge that failed its audit is not asked again."""
+    def want(self, comparison: Comparison, *, present: bool) -> None:
+        """Take in a comparison that it is to vote on, in their order, and whether it has voted."""
+        self.places[comparison.id] = len(self.places)
+        if present:
+            self.present += 1
+        else:
+            self.missing.append(comparison)
+
+    def recall(self, votes: Iterable[Annotation], new: Container[str]) -> None:
+        """Take in its earlier votes under the same instructions, and set up the guard; for judges only.
+
+        If nothing is missing but votes on comparisons that are `new`, an earlier run was finished, and what it came to
+        decides: a judge that failed is not asked again. Else an interrupted run goes on as if it had not been.
+        """
+        self.guard = Guard(len(self.places))
         for vote in votes:
             if vote.annotator == self.annotator.name and vote.guideline == self.annotator.guideline:
                 self._observe(vote)
-        self.refused_at_start = bool(self.missing) and (
+                if vote.comparison_id in self.places:
+                    self.guard.put(self.places[vote.comparison_id], vote.criteria)
+        self.refused_at_start = all(each.id in new for each in self.missing) and (
             detects_position(self.orders_agree, self.both_orders) or bool(self.fooled)
         )
 
-    def count(self, votes: Iterable[Annotation]) -> None:
+    async def may_ask(self, comparison: Comparison) -> bool:
+        """Whether it is to be asked about this one now."""
+        return self.guard is None or await self.guard.may_ask(self.places[comparison.id])
+
+    def count(self, comparison: Comparison, votes: Iterable[Annotation]) -> None:
         """Take in what one comparison brought."""
         self.new += 1
         for vote in votes:
             self.labels[vote.label] += 1
             self.demonstration |= vote.criteria.get("demonstration") is True
             self._observe(vote)
+            if self.guard is not None and not vote.revision:
+                self.guard.put(self.places[comparison.id], vote.criteria)
+
+    def fail(self, comparison: Comparison, reason: str) -> None:
+        """Take in that one comparison brought no vote."""
+        self.failed += 1
+        self.first_failure = self.first_failure or reason
+        if self.guard is not None:
+            self.guard.put(self.places[comparison.id], {})
+
+    def close(self) -> None:
+        """The run is over: let nobody wait for the guard."""
+        if self.guard is not None:
+            self.guard.close()
 
     @property
     def refused(self) -> bool:
         """Whether asking on would be money for votes that no build will use."""
-        return (
-            self.refused_at_start or bool(self.fooled) or surely_detects_position(self.orders_agree, self.both_orders)
-        )
+        return self.refused_at_start or (self.guard is not None and self.guard.stopped)
 
     @property
     def wanted(self) -> int:
@@ -87,7 +116,7 @@ class Tally:
                 f"{name}: no usable verdict on {self.failed} of {self.failed + self.new} comparisons; they stay "
                 f"without its vote and are asked again next time (first: {self.first_failure})"
             )
-        if self.refused or detects_position(self.orders_agree, self.both_orders):
+        if self.refused or self.fooled or detects_position(self.orders_agree, self.both_orders):
             yield (
                 f"REFUSED: {name} {' and '.join(self._faults())}; its votes are withheld from every build and it is "
                 "not asked again under these instructions; take a stronger judge"
