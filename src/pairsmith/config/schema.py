@@ -3,7 +3,7 @@
 `runtime` alone is never hashed: it says how fast and with which keys, never what.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -179,11 +179,15 @@ class GateConfig(Section):
         return gap
 
 
+MOST_IN_FLIGHT: Final = 256
+"""Where `runtime.concurrency: auto` ends: what the usual engines batch at most."""
+
+
 class RuntimeConfig(Section):
     """How fast, how long, where: never part of a dataset's identity."""
 
-    concurrency: Annotated[int, Field(ge=1, le=4096)] = 16
-    """Requests in flight to one server."""
+    concurrency: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
+    """Most requests in flight to one server; `auto`: found out, up to 256. A server that is overloaded gets fewer."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """Total time one request may take, in seconds, before it counts as failed."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 6
@@ -198,6 +202,11 @@ class RuntimeConfig(Section):
     """Processes for local models and heavy kernels; 0: one per core."""
     cache: str = "cache"
     """Folder for deletable intermediate files."""
+
+    @property
+    def most_in_flight(self) -> int:
+        """The most requests that one server may get at once."""
+        return MOST_IN_FLIGHT if self.concurrency == "auto" else self.concurrency
 
 
 class Config(Section):

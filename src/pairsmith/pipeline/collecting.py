@@ -60,7 +60,7 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
             )
             for each in entries
         ]
-        concurrency = config.runtime.concurrency
+        concurrency = config.runtime.most_in_flight
         try:
             return await annotate(
                 config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=notify
