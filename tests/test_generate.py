@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,11 @@ def some_repeat(body: Mapping[str, Any]) -> str:
 
 
 def facts(ledger: Ledger) -> dict[str, Candidate]:
-    """All candidates by id; the ledger may hold no id twice."""
-    return {candidate.id: candidate for candidate in ledger.read(Candidate)}
+    """All candidates by id, without the bill for attempts that gave no answer."""
+    return {
+        each.id: replace(each, usage={key: value for key, value in each.usage.items() if not key.startswith("lost_")})
+        for each in ledger.read(Candidate)
+    }
 
 
 def clean_run(

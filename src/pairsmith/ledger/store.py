@@ -1,7 +1,9 @@
 """The ledger: facts are appended, never changed, and numbered by one position that grows by one."""
 
+import asyncio
 import queue
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ __all__ = ["LEDGER_FILE", "Appended", "Committer", "Ledger"]
 LEDGER_FILE = "ledger.sqlite"
 BUSY_TIMEOUT_MS = 30_000
 CHECKED_BYTES = 256 * 2**20  # larger files are checked by `status --check`, not at every start
+PACE_S = 0.05
+"""Facts wait this long for others to share their commit, in seconds; the first after a pause does not wait."""
 _IDS_PER_QUERY = 500  # stays below SQLite's limit on variables
 
 F = TypeVar("F", bound=Fact)
@@ -192,12 +196,17 @@ class Ledger:
 
 
 class Committer:
-    """A writer thread that commits whatever has piled up since its last commit."""
+    """A writer thread that commits whatever has piled up since its last commit, at most every `PACE_S`.
+
+    A commit costs as much as many facts do, so facts that trickle in share one. Who cannot go on without being sure
+    says so by `hurry`.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._queue: queue.SimpleQueue[tuple[tuple[Fact, ...], Future[Appended]] | None] = queue.SimpleQueue()
         self._failure: BaseException | None = None
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger-committer", daemon=True)
         self._thread.start()
 
@@ -210,17 +219,36 @@ class Committer:
         self._queue.put((facts, future))
         return future
 
+    def hurry(self) -> None:
+        """Somebody waits for what was handed in."""
+        self._hurry.set()
+
+    async def durable(self, future: "Future[Appended] | None") -> None:
+        """Wait until facts are on disk. Raises what stopped the writer, if anything did."""
+        if future is None:
+            return
+        if not future.done():
+            self.hurry()
+            # Shielded: a future cancelled under the writer's hands would stop the writer.
+            await asyncio.shield(asyncio.wrap_future(future))
+        future.result()
+
     def close(self) -> None:
         """Commit the rest and stop. Raises what stopped the writer, if anything did."""
         self._queue.put(None)
+        self.hurry()
         self._thread.join()
         if self._failure is not None:
             raise self._failure
 
     def _run(self) -> None:
         stopping = False
+        next_at = 0.0
         while not stopping:
             batch = [self._queue.get()]
+            self._hurry.wait(max(next_at - time.monotonic(), 0.0))
+            self._hurry.clear()
+            next_at = time.monotonic() + PACE_S
             while not self._queue.empty():
                 batch.append(self._queue.get())
             stopping = None in batch

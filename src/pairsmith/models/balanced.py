@@ -27,7 +27,7 @@ class _Served(SamplingModel, Protocol):
 
     def halt(self) -> None: ...
 
-    def describe(self) -> dict[str, Any]: ...
+    def traffic(self) -> dict[str, Any]: ...
 
 
 class BalancedChatModel:
@@ -78,11 +78,11 @@ class BalancedChatModel:
         for endpoint in self._endpoints:
             endpoint.halt()
 
-    def describe(self) -> dict[str, Any]:
+    def traffic(self) -> dict[str, Any]:
         """The sum over all servers."""
         total: dict[str, Any] = {}
         for endpoint in self._endpoints:
-            for key, value in endpoint.describe().items():
+            for key, value in endpoint.traffic().items():
                 total[key] = total.get(key, 0) + value
         return total
 

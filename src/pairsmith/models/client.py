@@ -140,7 +140,7 @@ class ServerClient:
         """Close all connections."""
         await self._http.close()
 
-    def describe(self) -> dict[str, Any]:
+    def traffic(self) -> dict[str, Any]:
         """How many requests at once turned out right, and what went wrong how often."""
         kinds = ("requests", "retries", "throttled", "timeouts")
         return {**self.gate.describe(), **{kind: self._counts[kind] for kind in kinds}}

@@ -166,7 +166,7 @@ class Knee:
 
 
 class Place:
-    """A place in flight. A request keeps it while it waits to be repeated: a server in trouble gets no others for it."""
+    """A place in flight. A request keeps it while waiting to be repeated: a server in trouble gets no other."""
 
     __slots__ = ("_began", "_gate")
 

@@ -117,9 +117,9 @@ class OpenAIChatModel:
         """Send nothing any more; what is in flight comes back as it will."""
         self.gate.shut()
 
-    def describe(self) -> dict[str, Any]:
+    def traffic(self) -> dict[str, Any]:
         """How many requests at once turned out right, and what went wrong how often."""
-        return self._client.describe()
+        return self._client.traffic()
 
     async def close(self) -> None:
         """Close all connections."""

@@ -14,7 +14,8 @@ from pairsmith.models.protocols import Annotator, ChatModel
 from pairsmith.pipeline.estimating import estimate, in_words, remember_rates
 from pairsmith.pipeline.guidelines import guideline
 from pairsmith.pipeline.intake import intake
-from pairsmith.pipeline.servers import know_servers
+from pairsmith.pipeline.servers import know_servers, teach
+from pairsmith.pipeline.watching import live_line, traffic
 from pairsmith.records import Annotation, Comparison, Progress
 from pairsmith.stages.annotate import annotate
 from pairsmith.stages.collect import collect, unread_files
@@ -22,13 +23,14 @@ from pairsmith.stages.generate import generate
 
 __all__ = ["Notify", "left_to_do", "run_annotate", "run_collect", "run_generate"]
 
-Notify = Callable[[int, int], None]
-"""Called with (done, total) as work goes on."""
+Notify = Callable[[int, int, str], None]
+"""Called with (done, total, speed and what the servers bear in words) as work goes on."""
 
 
 async def run_collect(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Read what is not read yet of the configured sources."""
-    return await collect(config.collect, ledger, project=project, transform=intake(project, config), notify=notify)
+    live = live_line(notify, {})
+    return await collect(config.collect, ledger, project=project, transform=intake(project, config), notify=live)
 
 
 async def run_generate(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
@@ -37,9 +39,12 @@ async def run_generate(project: Path, config: Config, ledger: Ledger, notify: No
     names = config.generate.asks()
     async with _models(project, config, names) as models:
         servers, remarks = await know_servers(project, config, names)
-        progress = await generate(config.generate, ledger, models, seed=config.seed, prices=prices, notify=notify)
+        for name, found in servers.items():
+            teach(models[name], found)
+        live = live_line(notify, models)
+        progress = await generate(config.generate, ledger, models, seed=config.seed, prices=prices, notify=live)
+        details = {**progress.details, "servers": servers, "traffic": traffic(models)}
     remember_rates(project, config, progress)
-    details = {**progress.details, "servers": servers}
     return replace(progress, notes=(*progress.notes, *remarks), details=details)
 
 
@@ -62,9 +67,11 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
         ]
         concurrency = config.runtime.most_in_flight
         try:
-            return await annotate(
-                config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=notify
+            live = live_line(notify, models)
+            progress = await annotate(
+                config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=live
             )
+            return replace(progress, details={**progress.details, "traffic": traffic(models)})
         finally:
             for annotator in annotators:
                 await close_annotator(annotator)

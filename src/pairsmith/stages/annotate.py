@@ -3,13 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
 
 from pairsmith.config import AnnotateConfig
 from pairsmith.errors import ConfigError, ModelError, ModelUnavailable
 from pairsmith.ids import seed_for
-from pairsmith.ledger import Committer, Ledger, lease
+from pairsmith.ledger import Appended, Committer, Ledger, lease
 from pairsmith.models.protocols import Annotator
 from pairsmith.records import Annotation, Candidate, Comparison, Fact, Progress, Prompt, Score
 from pairsmith.stages.comparisons import draw_comparisons
@@ -161,6 +162,7 @@ async def _collect(
 
 async def _work(run: _Run, tally: Tally, queue: Iterator[Comparison]) -> None:
     """Take comparisons from the queue of one annotator, shared with its other workers, until it is empty."""
+    stored: Future[Appended] | None = None
     for comparison in queue:
         try:
             votes, facts = await _vote(run.facts, tally.annotator, comparison)
@@ -170,7 +172,8 @@ async def _work(run: _Run, tally: Tally, queue: Iterator[Comparison]) -> None:
             tally.failed += 1
             tally.first_failure = tally.first_failure or str(error)
         else:
-            run.committer.add(*facts)
+            before, stored = stored, run.committer.add(*facts)
+            await run.committer.durable(before)  # never more than one on its way to the disk: they are paid for
             tally.count(votes)
         if run.unavailable is not None:
             return
