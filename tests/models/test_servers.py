@@ -166,3 +166,9 @@ def test_servers_are_asked_once_and_remembered(tmp_path: Path):
         assert know("runtime.probe=false") == ({}, [])
     stored = json.loads((tmp_path / "cache" / "servers.json").read_text())
     assert stored["m"]["asked"]["model"] == "another"
+
+
+def test_a_server_that_counts_one_of_several_answers_is_noticed():
+    with FakeServer(counts="one") as server:
+        found = abilities(server)
+    assert (found["n"], found["usage_of_n"]) == (True, False)

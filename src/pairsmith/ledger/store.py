@@ -24,7 +24,7 @@ __all__ = ["LEDGER_FILE", "Appended", "Committer", "Ledger"]
 LEDGER_FILE = "ledger.sqlite"
 BUSY_TIMEOUT_MS = 30_000
 CHECKED_BYTES = 256 * 2**20  # larger files are checked by `status --check`, not at every start
-PACE_S = 0.05
+PACE_S = 0.1
 """Facts wait this long for others to share their commit, in seconds; the first after a pause does not wait."""
 _IDS_PER_QUERY = 500  # stays below SQLite's limit on variables
 

@@ -37,7 +37,6 @@ class BalancedChatModel:
         """A model over endpoints that are open already; `close` closes them."""
         self.name = name
         self.slots = sum(endpoint.slots for endpoint in endpoints)
-        self.shares_prompt = False
         self._endpoints = list(endpoints)
         self._failures: dict[int, str] = {}
 
@@ -59,7 +58,11 @@ class BalancedChatModel:
         """Use what all servers can do."""
         for endpoint in self._endpoints:
             endpoint.learn(abilities)
-        self.shares_prompt = all(endpoint.shares_prompt for endpoint in self._endpoints)
+
+    @property
+    def shares_prompt(self) -> bool:
+        """Whether the samples of a prompt are drawn together."""
+        return all(endpoint.shares_prompt for endpoint in self._endpoints)
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Draw one sample. See `ChatModel.complete`.

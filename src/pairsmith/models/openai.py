@@ -61,6 +61,7 @@ class OpenAIChatModel:
         self._model = model
         self._client = client
         self._counts_all = False
+        self._together_works = False
         self._reported: set[str] = set()
 
     @classmethod
@@ -109,8 +110,9 @@ class OpenAIChatModel:
             raise
         except ModelError as error:  # whatever is wrong, one by one it may be right
             _log.debug(f"models.{self.name}: {count} samples by one request failed: {error}")
-            self.shares_prompt = False
+            self.shares_prompt = self._together_works
             return [None] * count
+        self._together_works = True
         return list(self._shared(answers, first))
 
     def halt(self) -> None:

@@ -64,7 +64,11 @@ class ChatModel(Protocol):
 
     name: str
     slots: int
-    shares_prompt: bool
+
+    @property
+    def shares_prompt(self) -> bool:
+        """Whether the samples of one prompt should follow each other."""
+        ...
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Draw one sample.

@@ -70,20 +70,21 @@ class _Run:
 async def _slot(model: ChatModel, queue: Iterator[Sequence[Ask]], run: _Run) -> None:
     """One request after the other from the common queue, until it is empty or the run stops."""
     stored: Future[Appended] | None = None
+    sampling = model if isinstance(model, SamplingModel) else None
     for unit in queue:
-        for group in _groups(model, unit):
+        for group in _groups(unit) if sampling is not None else ([ask] for ask in unit):
             if not await run.budget.admit(group) or run.stopping:
                 return
-            before, (made, stored) = stored, await _drawn(model, group, run)
+            before, (made, stored) = stored, await _drawn(model, sampling, group, run)
             await run.committer.durable(before)  # never more than one on its way to the disk: they are paid for
             if made < len(group):
                 return
 
 
-def _groups(model: ChatModel, unit: Sequence[Ask]) -> Iterator[list[Ask]]:
-    """What is asked for by one request: one answer, or all that differ in nothing but their seeds."""
-    if not isinstance(model, SamplingModel):
-        yield from ([ask] for ask in unit)
+def _groups(unit: Sequence[Ask]) -> Iterator[Sequence[Ask]]:
+    """What is asked for by one request: all answers that differ in nothing but their seeds."""
+    if len(unit) == 1:
+        yield unit
         return
     alike: dict[str, list[Ask]] = {}
     for ask in unit:
@@ -92,13 +93,20 @@ def _groups(model: ChatModel, unit: Sequence[Ask]) -> Iterator[list[Ask]]:
     yield from alike.values()
 
 
-async def _drawn(model: ChatModel, group: Sequence[Ask], run: _Run) -> tuple[int, Future[Appended] | None]:
+async def _drawn(
+    model: ChatModel, sampling: SamplingModel | None, group: Sequence[Ask], run: _Run
+) -> tuple[int, Future[Appended] | None]:
     """How many answers of a group came, and what tells that they are stored; fewer if the budget ends meanwhile."""
     made: dict[str, Candidate] = {}
     stored: Future[Appended] | None = None
+    bill = Bill(run.budget)
     started = time.monotonic()
     try:
-        await _ask_for(model, group, run.budget, made)
+        if sampling is not None and len(group) > 1:
+            await _ask_together(sampling, group, bill, made)
+        for ask in group:
+            if ask.id not in made:
+                made[ask.id] = await _draw(model, ask, Bill(run.budget) if made else bill)
     except Incomplete:
         pass  # the budget said so, and says it again to whoever started this
     finally:
@@ -109,19 +117,13 @@ async def _drawn(model: ChatModel, group: Sequence[Ask], run: _Run) -> tuple[int
     return len(made), stored
 
 
-async def _ask_for(model: ChatModel, group: Sequence[Ask], budget: Budget, made: dict[str, Candidate]) -> None:
-    """Fill in the candidates of a group: by one request, and one by one what that did not bring."""
-    together = Bill(budget)
-    if len(group) > 1 and isinstance(model, SamplingModel):
-        lost = together.of(group)
-        answers = await model.complete_together([ask.request(lost) for ask in group])
-        for ask, answer in zip(group, answers, strict=True):
-            if answer is not None:
-                made[ask.id] = _outcome(ask, answer, {} if made else together.usage())
-    for ask in group:
-        if ask.id not in made:
-            bill = together if not made else Bill(budget)
-            made[ask.id] = await _draw(model, ask, bill)
+async def _ask_together(model: SamplingModel, group: Sequence[Ask], bill: Bill, made: dict[str, Candidate]) -> None:
+    """Fill in the candidates that one request brings; what its lost attempts cost stands with the first of them."""
+    lost = bill.of(group)
+    answers = await model.complete_together([ask.request(lost) for ask in group])
+    for ask, answer in zip(group, answers, strict=True):
+        if answer is not None:
+            made[ask.id] = _outcome(ask, answer, {} if made else bill.usage())
 
 
 async def _batch(model: BatchModel, queue: Iterator[Sequence[Ask]], run: _Run) -> None:
