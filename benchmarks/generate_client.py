@@ -138,7 +138,7 @@ def main() -> None:
     """Run all, print all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="fewer calls and rounds")
-    rounds, calls = (1, 512) if parser.parse_args().quick else (5, 2560)
+    rounds, calls = (1, 512) if parser.parse_args().quick else (3, 1920)
     command = [sys.executable, "-m", "pairsmith.models.fake", "--latency", str(LATENCY_S)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

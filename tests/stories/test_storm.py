@@ -39,7 +39,7 @@ seed: 5
 collect: {{sources: [{{path: prompts.jsonl, format: prompts}}]}}
 models: {{writer: {{base_url: "{server.base_url}", model: fake}}}}
 generate: {{models: [writer], n: {SAMPLES}, max_tokens: 64, distinct: {{attempts: 0}}}}
-runtime: {{concurrency: {IN_FLIGHT}, probe: false, timeout_s: 1.5, attempts: 30}}
+runtime: {{concurrency: {IN_FLIGHT}, probe: false, timeout_s: 6, attempts: 30}}
 """
 
 
