@@ -6,17 +6,13 @@ Local: tokens per second of the stage (ledger, ids, progress and all) divided by
 driven bare with the same requests, on the same number of slots. A round is bare, stage, stage, bare, so that a load
 that rises or falls meanwhile hits both; the ratio is the median over the rounds. `best` compares the fastest run of
 each, `busy` is the share of the slots' time that the stage spends inside the model: on a machine with other work
-these two say more. The bar is 0.95. Server: wall time of the stage against the fake server divided by the ideal
-(calls x latency / slots), and CPU time of this process per call. Prints a table, then one line of JSON.
+these two say more. The bar is 0.95. Prints a table, then one line of JSON. For servers see `generate_client.py`.
 """
 
 import argparse
 import asyncio
 import json
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -28,7 +24,6 @@ from pairsmith.errors import PairsmithError
 from pairsmith.ids import seed_for
 from pairsmith.ledger import Ledger
 from pairsmith.models.local import LocalChatModel
-from pairsmith.models.openai import OpenAIChatModel
 from pairsmith.models.protocols import ChatModel, ChatRequest, Completion
 from pairsmith.models.weights import smollm2_path
 from pairsmith.records import Message, Prompt
@@ -134,41 +129,8 @@ async def local_overhead(rounds: int, count: int, max_tokens: int) -> dict[str, 
     }
 
 
-async def server_overhead(base_url: str, latency_s: float, slots: int, calls: int) -> dict[str, Any]:
-    """Wall time over the ideal and CPU per call, against a server that always takes `latency_s`."""
-    model = OpenAIChatModel("m", base_url, "fake", slots=slots)
-    cfg = GenerateConfig(models=("m",), n=4)
-    try:
-        await staged(model, "m", prompts(slots), cfg, 1)  # opens the connections
-        cpu = resource.getrusage(resource.RUSAGE_SELF)
-        found = await staged(model, "m", prompts(calls // cfg.n), cfg, 2)
-        after = resource.getrusage(resource.RUSAGE_SELF)
-    finally:
-        await model.close()
-    used = after.ru_utime + after.ru_stime - cpu.ru_utime - cpu.ru_stime
-    ideal = calls * latency_s / slots
-    return {
-        "slots": slots,
-        "latency_s": latency_s,
-        "calls": calls,
-        "wall_over_ideal": found["wall"] / ideal,
-        "cpu_ms_per_call": 1000 * used / calls,
-    }
-
-
-def with_fake_server(latency_s: float, slots: int, calls: int) -> dict[str, Any]:
-    """`server_overhead` against a fake server in a process of its own."""
-    command = [sys.executable, "-m", "pairsmith.models.fake", "--latency", str(latency_s)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            base_url = process.stdout.readline().strip() if process.stdout else ""
-            return asyncio.run(server_overhead(base_url, latency_s, slots, calls))
-        finally:
-            process.terminate()
-
-
 def main() -> None:
-    """Run both, print both."""
+    """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="few prompts, few rounds")
     quick = parser.parse_args().quick
@@ -177,8 +139,7 @@ def main() -> None:
         result["local"] = asyncio.run(local_overhead(*(2, 4, 48) if quick else (6, 8, 96)))
     except PairsmithError as error:
         result["local"] = {"ratio": None, "reason": str(error)}
-    result["server"] = with_fake_server(1.0, 64, 256 if quick else 1280)
-    local, server = result["local"], result["server"]
+    local = result["local"]
     if local["ratio"] is not None:
         print(f"local model, {local['slots']} slots")
         for way, speed in local["tokens_per_s"].items():
@@ -186,9 +147,6 @@ def main() -> None:
         print(f"  ratio   {local['ratio']:8.3f}   bar {BAR}: {'pass' if local['ratio'] >= BAR else 'FAIL'}")
         print(f"  best    {local['best']:8.3f}")
         print(f"  busy    {local['busy']:8.3f}")
-    print(f"fake server, {server['slots']} in flight, {server['latency_s']:g} s per answer, {server['calls']} calls")
-    print(f"  wall    {server['wall_over_ideal']:8.3f} x the ideal")
-    print(f"  CPU     {server['cpu_ms_per_call']:8.2f} ms per call")
     print(json.dumps(result))
 
 

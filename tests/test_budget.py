@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pairsmith.config import BudgetConfig, GenerateConfig, PriceConfig, parse_config
-from pairsmith.errors import ConfigError, Incomplete
+from pairsmith.errors import ConfigError, Incomplete, ModelError
 from pairsmith.ledger import Ledger
 from pairsmith.models.protocols import ChatRequest, Completion
 from pairsmith.pipeline.estimating import estimate, in_words, remember_rates
@@ -103,6 +103,62 @@ def test_time_runs_out(ledger: Ledger):
     with pytest.raises(Incomplete, match="max_minutes"):
         run(ledger, model, max_minutes=0.12 / 60)
     assert 4 <= model.asked <= 12
+
+
+class Lossy(Model):
+    """Loses its first attempts at every answer, which are charged, perhaps without saying what they cost."""
+
+    def __init__(self, lost: int, usage: dict[str, int]) -> None:
+        super().__init__()
+        self._lost, self._bill = lost, usage
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        assert request.lost is not None
+        for _ in range(self._lost):
+            self.asked += 1
+            if not await request.lost(self._bill):
+                raise Incomplete("no further attempt")
+        return await super().complete(request)
+
+
+def test_attempts_without_an_answer_are_charged_in_this_run_and_in_later_ones(ledger: Ledger):
+    model = Lossy(2, {})
+    with pytest.raises(Incomplete, match="max_calls is 31"):
+        run(ledger, model, max_calls=31)
+    assert model.asked <= 31
+    stored = list(ledger.read(Candidate))
+    assert {each.usage["lost_calls"] for each in stored} == {2}
+    assert len(stored) * 3 <= 31
+    asked = model.asked
+    with pytest.raises(Incomplete):
+        run(ledger, model, max_calls=len(stored) * 3)  # the ledger knows what they cost
+    assert model.asked == asked
+
+
+@pytest.mark.parametrize(("usage", "each"), [({"prompt_tokens": 5, "completion_tokens": 9}, 14), ({}, 100)])
+def test_a_lost_attempt_costs_what_it_says_and_else_the_most(ledger: Ledger, usage: dict[str, int], each: int):
+    model = Lossy(1, usage)
+    with pytest.raises(Incomplete, match="max_tokens"):
+        run(ledger, model, max_tokens=450)
+    stored = list(ledger.read(Candidate))
+    lost = {each.usage["lost_prompt_tokens"] + each.usage["lost_completion_tokens"] for each in stored}
+    assert len(lost) == 1
+    assert lost == {each} if usage else lost.pop() >= each
+    assert sum(sum(value for key, value in each.usage.items() if key != "lost_calls") for each in stored) <= 450
+
+
+def test_an_error_after_lost_attempts_is_not_charged_twice(ledger: Ledger):
+    class Hopeless(Lossy):
+        async def complete(self, request: ChatRequest) -> Completion:
+            await super().complete(request)
+            raise ModelError("no use")
+
+    model = Hopeless(2, {})
+    with pytest.raises(Incomplete):
+        run(ledger, model, max_calls=16)
+    stored = list(ledger.read(Candidate))
+    assert {each.error for each in stored} == {"no use"}
+    assert sum(each.usage["lost_calls"] for each in stored) <= 16
 
 
 def test_money_needs_prices():

@@ -387,7 +387,7 @@ annotate: {{annotators: [{{kind: judge, model: writer}}]}}
         assert (done.code, done.document["new"]) == (0, 2)
         calls = sum(server.calls.values())
         assert pairsmith("-C", tmp_path, "run", "--json").document["stages"][1]["new"] == 0
-        assert sum(server.calls.values()) == calls == 6 + 4 + 2 * 2  # six to learn what the server can do; both orders
+        assert sum(server.calls.values()) == calls == 6 + 2 + 2 * 2  # six to learn what the server can do; both orders
 
 
 def test_a_server_that_is_not_there_ends_with_5(pairsmith, tmp_path):

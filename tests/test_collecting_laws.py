@@ -108,7 +108,7 @@ def test_stopped_anywhere_and_run_again_is_one_clean_run(
 ) -> None:
     world.run_before(stage)
     told: list[int] = []
-    world.run(stage, lambda done, _: told.append(done))
+    world.run(stage, lambda done, *_: told.append(done))
     wanted = world.facts()
     assert len(told) >= FILES
     for last in {0, 1, len(told) // 2, len(told) - 1}:
@@ -116,7 +116,7 @@ def test_stopped_anywhere_and_run_again_is_one_clean_run(
         stopped.run_before(stage)
         left = iter(range(last))
 
-        def stop(_done: int, _total: int, left: Iterator[int] = left) -> None:
+        def stop(_done: int, _total: int, _remark: str, left: Iterator[int] = left) -> None:
             if next(left, None) is None:
                 raise Stopped
 

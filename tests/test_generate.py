@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,11 @@ def some_repeat(body: Mapping[str, Any]) -> str:
 
 
 def facts(ledger: Ledger) -> dict[str, Candidate]:
-    """All candidates by id; the ledger may hold no id twice."""
-    return {candidate.id: candidate for candidate in ledger.read(Candidate)}
+    """All candidates by id, without the bill for attempts that gave no answer."""
+    return {
+        each.id: replace(each, usage={key: value for key, value in each.usage.items() if not key.startswith("lost_")})
+        for each in ledger.read(Candidate)
+    }
 
 
 def clean_run(
@@ -396,3 +400,30 @@ def test_ids_do_not_depend_on_order(tmp_path: Path):
         run(ledger, server, slots=1)
         backward: Mapping[str, Candidate] = facts(ledger)
     assert forward == backward
+
+
+def test_what_servers_send_is_marked_and_repetitions_are_asked_again_hotter(ledger: Ledger):
+    ledger.append(prompts(12))
+
+    def reply(body: Mapping[str, Any]) -> str:
+        odd = {0: "the same answer to every question of this kind", 1: " \n", 2: "Round and round it goes. " * 40}
+        return fake_reply(body) if body["temperature"] > 1 else odd.get(body["seed"] % 5, fake_reply(body))
+
+    with FakeServer(reply=reply, faults=lambda call, _: Fault("filtered") if call == 7 else None) as server:
+        progress = run(ledger, server, CFG.model_copy(update={"max_tokens": 30}), slots=1)
+    made = list(ledger.read(Candidate))
+    by_text = {(each.text[:9], each.finish_reason, each.error) for each in made if each.params["seed"] % 5 in (1, 2)}
+    assert {(" \n", "stop", "empty"), ("Round and", "looping", "")} <= by_text
+    assert [each.error for each in made if each.finish_reason == "content_filter"] == ["empty"]
+    assert {"length", "looping"} <= set(progress.details["marked"])
+    cut = [each for each in made if each.finish_reason == "length"]
+    assert cut
+    assert all(len(each.text.split()) == 30 for each in cut)
+    again = [each for each in made if "instead_of" in each.params]
+    known = facts(ledger)
+    assert len(again) == progress.details["asked_again"] > 0
+    for each in again:
+        first = known[each.params["instead_of"]]
+        assert first.text.startswith(("the same answer", "Round and round"))
+        assert each.params["temperature"] > first.params["temperature"]
+        assert not each.text.startswith(("the same answer", "Round and round"))

@@ -120,7 +120,7 @@ def test_every_error_is_also_a_standard_one(name):
 
 
 def test_the_core_imports_fast_and_light():
-    heavy = {"numpy", "sqlalchemy", "pydantic", "httpx", "pyarrow", "xllamacpp", "jinja2", "torch"}
+    heavy = {"numpy", "sqlalchemy", "pydantic", "aiohttp", "pyarrow", "xllamacpp", "jinja2", "torch"}
     code = f"import sys, pairsmith, pairsmith.cli.main; print(sorted({heavy!r} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

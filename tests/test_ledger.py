@@ -1,5 +1,6 @@
 """The ledger: appending twice is harmless, positions grow by one, damage and rivals are noticed."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -101,6 +102,28 @@ def test_group_commit_stores_everything_in_the_order_given(ledger):
         futures = [committer.add(prompt) for prompt in prompts]
     assert all(future.done() for future in futures)
     assert list(ledger.read(Prompt)) == prompts
+
+
+def test_facts_that_trickle_in_share_commits_and_nobody_waits_who_hurries(ledger):
+    commits: list[object] = []
+    sa.event.listen(ledger.engine, "commit", commits.append)
+    with ledger.committer() as committer:
+        for number in range(40):
+            committer.add(Prompt.of([Message("user", f"trickle {number}")]))
+            time.sleep(0.005)
+    assert 1 <= len(commits) <= 10
+    assert ledger.counts()["prompts"] == 40
+
+    async def all_at_once() -> None:
+        for number in range(5):
+            with ledger.committer() as one_by_one:
+                for turn in range(4):
+                    stored = one_by_one.add(Prompt.of([Message("user", f"hurry {number} {turn}")]))
+                    await one_by_one.durable(stored)
+                    assert stored.done()
+
+    asyncio.run(all_at_once())
+    assert ledger.counts()["prompts"] == 60
 
 
 def test_group_commit_hands_on_what_stopped_it(ledger):

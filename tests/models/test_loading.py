@@ -85,6 +85,6 @@ except MissingExtra as error:
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed():
-    script = "import sys, pairsmith.models.loading; print([m for m in ('httpx', 'xllamacpp') if m in sys.modules])"
+    script = "import sys, pairsmith.models.loading; print([m for m in ('aiohttp', 'xllamacpp') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

@@ -156,8 +156,15 @@ def test_nobody_listens():
         taken.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         model = OpenAIChatModel("m", base_url, "x", policy=FAST)
-        with pytest.raises(ModelUnavailable, match="ConnectError"):
-            asyncio.run(model.complete(request()))
+
+        async def run() -> None:
+            try:
+                await model.complete(request())
+            finally:
+                await model.close()
+
+        with pytest.raises(ModelUnavailable, match=r"no connection .*Connect call failed"):
+            asyncio.run(run())
 
 
 def test_a_filtered_answer_is_an_answer():

@@ -107,7 +107,9 @@ def abilities(server: FakeServer) -> Mapping[str, bool | None]:
 
 def test_a_probe_finds_what_a_server_does():
     with FakeServer() as server:
-        assert abilities(server) == {"seed": True, "n": True, "json_schema": True, "logprobs": True, "usage": True}
+        found = abilities(server)
+        assert set(found) == {"seed", "n", "usage_of_n", "json_schema", "logprobs", "usage"}
+        assert set(found.values()) == {True}
         assert server.calls.total() == 6
 
 
@@ -164,3 +166,9 @@ def test_servers_are_asked_once_and_remembered(tmp_path: Path):
         assert know("runtime.probe=false") == ({}, [])
     stored = json.loads((tmp_path / "cache" / "servers.json").read_text())
     assert stored["m"]["asked"]["model"] == "another"
+
+
+def test_a_server_that_counts_one_of_several_answers_is_noticed():
+    with FakeServer(counts="one") as server:
+        found = abilities(server)
+    assert (found["n"], found["usage_of_n"]) == (True, False)

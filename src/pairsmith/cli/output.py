@@ -85,17 +85,23 @@ class Output:
         self._out.print(table)
 
     @contextmanager
-    def bar(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """A progress bar on standard error while the block runs; call what it yields with (done, total)."""
+    def bar(self, what: str) -> Iterator[Callable[[int, int, str], None]]:
+        """A progress bar on standard error while the block runs; call what it yields with (done, total, remark)."""
         if not (self._talks and self._err.is_terminal):
             yield lambda *_: None
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description:<9}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[remark]}", style="dim", markup=False),
+        )
         with Progress(*columns, console=self._err, transient=True) as bars:
-            task = bars.add_task(what, total=None)
-            yield lambda done, total: bars.update(task, completed=done, total=total)
+            task = bars.add_task(what, total=None, remark="")
+            yield lambda done, total, remark: bars.update(task, completed=done, total=total, remark=remark)
 
     @property
     def _talks(self) -> bool:

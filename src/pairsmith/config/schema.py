@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
@@ -198,11 +198,15 @@ class GateConfig(Section):
         return gap
 
 
+MOST_IN_FLIGHT: Final = 256
+"""Where `runtime.concurrency: auto` ends: what the usual engines batch at most."""
+
+
 class RuntimeConfig(Section):
     """How fast, how long, where: never part of a dataset's identity."""
 
-    concurrency: Annotated[int, Field(ge=1, le=4096)] = 16
-    """Requests in flight to one server."""
+    concurrency: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
+    """Most requests in flight to one server; `auto`: found out, up to 256. A server that is overloaded gets fewer."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """Total time one request may take, in seconds, before it counts as failed."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 6
@@ -217,6 +221,11 @@ class RuntimeConfig(Section):
     """Processes for local models and heavy kernels; 0: one per core."""
     cache: str = "cache"
     """Folder for deletable intermediate files."""
+
+    @property
+    def most_in_flight(self) -> int:
+        """The most requests that one server may get at once."""
+        return MOST_IN_FLIGHT if self.concurrency == "auto" else self.concurrency
 
 
 class Config(Section):

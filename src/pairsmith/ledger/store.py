@@ -1,11 +1,7 @@
 """The ledger: facts are appended, never changed, and numbered by one position that grows by one."""
 
-import queue
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
@@ -14,11 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from pairsmith.errors import LedgerError
+from pairsmith.ledger.committing import Appended, Committer
 from pairsmith.ledger.reading import reading_engine
 from pairsmith.ledger.schema import FACT_TABLES, LEASES, META, SCHEMA_VERSION, FactTable, metadata
 from pairsmith.records import Fact
 
-__all__ = ["LEDGER_FILE", "Appended", "Committer", "Ledger"]
+__all__ = ["LEDGER_FILE", "Ledger"]
 
 LEDGER_FILE = "ledger.sqlite"
 BUSY_TIMEOUT_MS = 30_000
@@ -26,15 +23,6 @@ CHECKED_BYTES = 256 * 2**20  # larger files are checked by `status --check`, not
 _IDS_PER_QUERY = 500  # stays below SQLite's limit on variables
 
 F = TypeVar("F", bound=Fact)
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """What became of the facts given to `append`: new ones, ones that were there, and ids whose content differs."""
-
-    new: int = 0
-    present: int = 0
-    conflicts: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -118,7 +106,7 @@ class Ledger:
     @contextmanager
     def committer(self) -> Iterator["Committer"]:
         """Group commit: facts handed in while a transaction runs share the next one. All are stored on leaving."""
-        committer = Committer(self)
+        committer = Committer(self.append)
         try:
             yield committer
         finally:
@@ -210,53 +198,6 @@ class Ledger:
             raise LedgerError(f"{path}: {error.orig}; check free space and permissions, then run again") from error
         except DatabaseError as error:
             raise LedgerError(f"{path}: {error.orig}; restore your last copy of this file") from error
-
-
-class Committer:
-    """A writer thread that commits whatever has piled up since its last commit."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._queue: queue.SimpleQueue[tuple[tuple[Fact, ...], Future[Appended]] | None] = queue.SimpleQueue()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="ledger-committer", daemon=True)
-        self._thread.start()
-
-    def add(self, *facts: Fact) -> "Future[Appended]":
-        """Hand in facts; the future is done when they are on disk. Raises what stopped the writer, if anything did."""
-        if self._failure is not None:
-            raise self._failure
-        future: Future[Appended] = Future()
-        future.set_running_or_notify_cancel()  # from here on nobody can cancel it under the writer's hands
-        self._queue.put((facts, future))
-        return future
-
-    def close(self) -> None:
-        """Commit the rest and stop. Raises what stopped the writer, if anything did."""
-        self._queue.put(None)
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    def _run(self) -> None:
-        stopping = False
-        while not stopping:
-            batch = [self._queue.get()]
-            while not self._queue.empty():
-                batch.append(self._queue.get())
-            stopping = None in batch
-            waiting = [item for item in batch if item is not None]
-            try:
-                if self._failure is not None:
-                    raise self._failure
-                result = self._ledger.append(fact for facts, _ in waiting for fact in facts)
-            except BaseException as error:  # handed to every caller: the thread must not die unseen
-                self._failure = error
-                for _, future in waiting:
-                    future.set_exception(error)
-            else:
-                for _, future in waiting:
-                    future.set_result(result)
 
 
 def _append_kind(connection: sa.Connection, table: FactTable, wanted: dict[str, Fact], position: int) -> Appended:

@@ -113,6 +113,7 @@ class OpenAIBatchModel:
     async def close(self) -> None:
         """Close all connections; batches go on."""
         await self._chat.close()
+        await self._server.close()
 
     def _states(self) -> list[BatchState]:
         return read_states(self._folder, self._server.base_url)

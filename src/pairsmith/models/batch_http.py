@@ -2,21 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
-import httpx
+import aiohttp
 
 from pairsmith.config import ModelConfig, RuntimeConfig
 from pairsmith.errors import ModelUnavailable
-from pairsmith.models.openai_server import key_from_environment, server_address
+from pairsmith.models.http import Http, Lost, key_from_environment
 from pairsmith.models.retry import RetryPolicy, retry_after_s
 
 __all__ = ["BatchServer"]
 
 _RETRIED: Final = frozenset({408, 409, 425, 429})
 _LISTED: Final = 100
-_EXCERPT_CHARS: Final = 300
 
 
 class BatchServer:
@@ -36,12 +37,10 @@ class BatchServer:
         Raises:
             ConfigError: for an address that cannot be used.
         """
-        self.base_url = server_address(base_url, f"models.{name}.base_url")
+        self._http = Http(base_url, f"models.{name}.base_url", api_key=api_key, timeout_s=timeout_s)
+        self.base_url = self._http.base_url
         self._name = name
-        self._api_key = api_key
-        self._timeout_s = timeout_s
         self._policy = policy or RetryPolicy()
-        self._tls = httpx.create_ssl_context()  # slow to make, and a new client is made for every call
 
     @classmethod
     def from_config(cls, name: str, config: ModelConfig, runtime: RuntimeConfig) -> "BatchServer":
@@ -52,9 +51,18 @@ class BatchServer:
 
     async def upload(self, file_name: str, content: bytes) -> str:
         """Upload a file of requests; returns its id."""
-        files = {"file": (file_name, content, "application/jsonl")}
-        answer = await self._call("POST", "/files", data={"purpose": "batch"}, files=files)
+
+        def form() -> dict[str, Any]:  # a form can be sent only once
+            made = aiohttp.FormData({"purpose": "batch"})
+            made.add_field("file", content, filename=file_name, content_type="application/jsonl")
+            return {"data": made}
+
+        answer = await self._call("POST", "/files", form)
         return self._id_of(answer, "file")
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.close()
 
     async def create(self, file_id: str, tag: str) -> str:
         """Make a batch of an uploaded file; returns its id. A call without an answer is looked up, not repeated."""
@@ -78,7 +86,7 @@ class BatchServer:
         after = ""
         while True:
             query = {"limit": _LISTED} | ({"after": after} if after else {})
-            answer = await self._call("GET", "/batches", params=query)
+            answer = await self._call("GET", "/batches", partial(dict, params=query))
             listed = [each for each in answer.get("data") or [] if isinstance(each, dict)]
             for batch in listed:
                 if (batch.get("metadata") or {}).get("pairsmith") == tag:
@@ -100,23 +108,21 @@ class BatchServer:
         for attempt in range(1, self._policy.attempts + 1):
             try:
                 number = 0
-                async with self._client() as client, client.stream("GET", f"/files/{file_id}/content") as response:
-                    response.raise_for_status()
-                    async for line in response.aiter_lines():
-                        number += 1
-                        if number > done:
-                            done = number
-                            yield line.encode("utf-8")
+                async for line in self._http.stream(f"{self.base_url}/files/{file_id}/content"):
+                    number += 1
+                    if number > done:
+                        done = number
+                        yield line
                 return
-            except httpx.HTTPError as error:
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 cause = f"file {file_id}: {error}"
             await asyncio.sleep(self._policy.backoff_s(attempt))
         raise self._unavailable(cause)
 
-    async def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+    async def _call(self, method: str, path: str, content: Callable[[], Mapping[str, Any]] = dict) -> dict[str, Any]:
         answer: dict[str, Any] | str = ""
         for attempt in range(1, self._policy.attempts + 1):
-            answer = await self._once(method, path, **content)
+            answer = await self._once(method, path, **content())
             if isinstance(answer, dict):
                 return answer
             await asyncio.sleep(self._policy.backoff_s(attempt))
@@ -128,40 +134,25 @@ class BatchServer:
         Raises:
             ModelUnavailable: the server refuses it.
         """
-        try:
-            async with self._client() as client, asyncio.timeout(self._timeout_s):
-                response = await client.request(method, path, **content)
-        except TimeoutError:
-            return f"no complete answer within {self._timeout_s:g} s"
-        except httpx.RequestError as error:
-            return f"{type(error).__name__}: {error}"
-        cause = f"HTTP {response.status_code}: {self._excerpt(response.text)}"
-        if response.status_code in _RETRIED or response.is_server_error:
-            await asyncio.sleep(retry_after_s(response.headers.get("Retry-After"), self._policy.retry_after_cap_s) or 0)
+        reply = await self._http.send(method, f"{self.base_url}{path}", **content)
+        if isinstance(reply, Lost):
+            return reply.cause
+        cause = f"HTTP {reply.status}: {self._http.excerpt(reply.body)}"
+        if reply.status in _RETRIED or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            await asyncio.sleep(retry_after_s(reply.headers.get("Retry-After"), self._policy.retry_after_cap_s) or 0)
             return cause
-        if not response.is_success:
+        if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             raise self._unavailable(f"{method} {path}: {cause}; does this server have a batch API?")
         try:
-            answer = json.loads(response.text)
+            answer = json.loads(reply.body)
         except ValueError:
-            return f"the answer is not JSON: {self._excerpt(response.text)}"
+            return f"the answer is not JSON: {self._http.excerpt(reply.body)}"
         return answer if isinstance(answer, dict) else "the answer is not a JSON object"
-
-    def _client(self) -> httpx.AsyncClient:
-        headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
-        local = httpx.URL(self.base_url).host in {"localhost", "127.0.0.1", "::1"}
-        return httpx.AsyncClient(
-            base_url=self.base_url, headers=headers, timeout=self._timeout_s, verify=self._tls, trust_env=not local
-        )
 
     def _id_of(self, answer: dict[str, Any], what: str) -> str:
         if not isinstance(answer.get("id"), str):
             raise self._unavailable(f"the server's answer names no {what}")
         return str(answer["id"])
-
-    def _excerpt(self, text: str) -> str:
-        text = " ".join(text.split())
-        return repr((text.replace(self._api_key, "***") if self._api_key else text)[:_EXCERPT_CHARS])
 
     def _unavailable(self, cause: str) -> ModelUnavailable:
         return ModelUnavailable(f"models.{self._name} at {self.base_url}: {cause}")

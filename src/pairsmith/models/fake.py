@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Self
 
 from pairsmith.ids import canonical_json
-from pairsmith.models.fake_answers import fake_answer, fake_reply
+from pairsmith.models.fake_answers import Counts, fake_answer, fake_reply
 from pairsmith.models.fake_batch import FakeBatches
 from pairsmith.models.fake_faults import Fault, Faults, http_head, in_order, play, storm
 from pairsmith.models.fake_rewards import REWARD_PATHS, fake_rewards
@@ -53,6 +53,7 @@ class FakeServer:
         rewards: Collection[str] = REWARD_PATHS,
         port: int = 0,
         drops: Iterable[str] = (),
+        counts: Counts = "all",
     ) -> None:
         """A server that has not started.
 
@@ -65,12 +66,14 @@ class FakeServer:
             rewards: addresses of a reward server that it has: `pooling`, `classify`, `score`, `get_reward`.
             port: 0 takes a free one.
             drops: fields of requests that it ignores without a word, as servers do.
+            counts: whether `usage` counts the tokens of all `n` answers, or of one, as some servers do.
         """
         self.calls: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.most_in_flight = 0
         self.batches = FakeBatches(self._answer_in_batch)
         self._drops = frozenset(drops)
+        self._counts: Counts = counts
         self._faults = faults or in_order()
         self._reply = reply
         self._latency_s = latency_s
@@ -202,7 +205,8 @@ class FakeServer:
         return in_order
 
     def _answer(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        return fake_answer({key: value for key, value in body.items() if key not in self._drops}, self._reply)
+        heard = {key: value for key, value in body.items() if key not in self._drops}
+        return fake_answer(heard, self._reply, self._counts)
 
     def _answer_in_batch(self, body: Mapping[str, Any]) -> dict[str, Any]:
         key = self.key_of(body)

@@ -4,17 +4,18 @@ import hashlib
 import math
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pairsmith.ids import canonical_json
 
-__all__ = ["example_of", "fake_answer", "fake_logprobs", "fake_reply"]
+__all__ = ["Counts", "example_of", "fake_answer", "fake_logprobs", "fake_reply"]
 
 _TEXT = """the a of and to in is it that for on with as this by from be are or an at not which but have one can all
 you answer question because first then however example number simple water time people small large often useful
 reason method result careful check list word line code table light sound river city winter"""
 _WORDS = tuple(_TEXT.split())
 _SHORTEST, _LONGEST = 8, 60
+Counts = Literal["all", "one"]
 _MAX_DEPTH = 8
 
 
@@ -29,7 +30,9 @@ def fake_reply(body: Mapping[str, Any]) -> str:
     return f"{' '.join(words).capitalize()}."
 
 
-def fake_answer(body: Mapping[str, Any], reply: Callable[[Mapping[str, Any]], str]) -> dict[str, Any]:
+def fake_answer(
+    body: Mapping[str, Any], reply: Callable[[Mapping[str, Any]], str], counts: Counts = "all"
+) -> dict[str, Any]:
     """The whole answer to a request body, with `n` choices, and log-probabilities if they are asked for."""
     choices: list[dict[str, Any]] = []
     used = 0
@@ -37,7 +40,7 @@ def fake_answer(body: Mapping[str, Any], reply: Callable[[Mapping[str, Any]], st
         seeded = {**body, "seed": body["seed"] + index} if index and "seed" in body else body
         words = reply(seeded).split(" ")
         limit = body.get("max_tokens") or len(words)
-        used += min(len(words), limit)
+        used += min(len(words), limit) if counts == "all" or not index else 0
         choice: dict[str, Any] = {
             "index": index,
             "message": {"role": "assistant", "content": " ".join(words[:limit])},

@@ -25,6 +25,7 @@ FaultKind = Literal[
     "json_array",
     "missing_choices",
     "no_choices",
+    "fewer_choices",
     "null_content",
     "wrong_type",
     "filtered",
@@ -34,7 +35,7 @@ FaultKind = Literal[
     "reset",
 ]
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
-"""All of them. `slow`, `filtered` and `other_model` are answers; the others are none."""
+"""All of them. `slow`, `filtered`, `other_model` and, of several, `fewer_choices` are answers; the others are none."""
 
 HUGE_BYTES = 9 * 2**20
 _FOREVER_S = 3600.0
@@ -127,6 +128,7 @@ def _spoilt_content(kind: FaultKind, answer: Mapping[str, Any], body: bytes) -> 
         "json_array": [answer],
         "missing_choices": {key: value for key, value in answer.items() if key != "choices"},
         "no_choices": {**answer, "choices": []},
+        "fewer_choices": {**answer, "choices": answer.get("choices", [])[1:]},
         "null_content": {**answer, "choices": [{**choice, "message": {"role": "assistant", "content": None}}]},
         "wrong_type": {**answer, "choices": [{**choice, "message": {"role": "assistant", "content": 42}}]},
         "filtered": {

@@ -2,13 +2,13 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pairsmith.models.protocols import ChatRequest
 
-__all__ = ["Answer", "chat_payload", "first_token_logprobs", "parse_answer"]
+__all__ = ["Answer", "Answers", "chat_payload", "first_token_logprobs", "parse_answer", "parse_answers", "usage_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +40,60 @@ def chat_payload(request: ChatRequest) -> dict[str, Any]:
     return payload
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """All answers to one request, by their index; `None` where one is missing or no use. `usage` is of all together."""
+
+    each: Sequence[Answer | None]
+    usage: Mapping[str, int]
+
+
 def parse_answer(raw: bytes) -> Answer | str:
     """The answer, or what is wrong with it.
 
     A filtered answer may come without content; it is an answer with an empty text.
     """
+    whole = _object(raw)
+    if isinstance(whole, str):
+        return whole
+    choices = whole.get("choices")
+    return _answer(choices[0] if isinstance(choices, list) and choices else None, whole)
+
+
+def parse_answers(raw: bytes, wanted: int) -> Answers | str:
+    """The answers to a request for several, or what is wrong with all of them. Choices may come in any order."""
+    whole = _object(raw)
+    if isinstance(whole, str):
+        return whole
+    choices = whole.get("choices")
+    by_index: dict[int, Answer] = {}
+    problem = "the answer has no choices[0].message"
+    for place, choice in enumerate(choices if isinstance(choices, list) else []):
+        read = _answer(choice, whole)
+        if isinstance(read, str):
+            problem = read
+            continue
+        index = choice.get("index")
+        by_index.setdefault(index if type(index) is int else place, read)
+    each = [by_index.get(index) for index in range(wanted)]
+    return Answers(each, _token_counts(whole.get("usage"))) if any(each) else problem
+
+
+def usage_of(raw: bytes) -> dict[str, int]:
+    """What an answer, even one that is no use, says it cost; nothing if it does not say."""
+    whole = _object(raw)
+    return {} if isinstance(whole, str) else _token_counts(whole.get("usage"))
+
+
+def _object(raw: bytes) -> dict[str, Any] | str:
     try:
         whole = json.loads(raw)
     except (ValueError, RecursionError):
         return "the answer is not JSON" if raw.strip() else "the answer is empty"
-    if not isinstance(whole, dict):
-        return "the answer is not a JSON object"
-    choices = whole.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
+    return whole if isinstance(whole, dict) else "the answer is not a JSON object"
+
+
+def _answer(choice: Any, whole: Mapping[str, Any]) -> Answer | str:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
         return "the answer has no choices[0].message"

@@ -1,15 +1,13 @@
 """Finding out what a server can do by asking it: fields it does not know are dropped without a word."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
-import httpx
-
 from pairsmith.config import ModelConfig, RuntimeConfig
-from pairsmith.models.openai_server import key_from_environment, read_capped, server_address
+from pairsmith.models.http import Http, Lost, key_from_environment
 
 __all__ = ["Abilities", "probe", "shortcomings"]
 
@@ -30,11 +28,13 @@ class Abilities:
     """What a server did when it was asked to; `None` where its answers do not tell.
 
     `seed`: the same seed gives the same text and another seed another one. `n`: several answers to one request.
-    `json_schema`: a schema is enforced. `logprobs`: log-probabilities come along. `usage`: tokens are counted.
+    `usage_of_n`: the tokens of all of them are counted. `json_schema`: a schema is enforced. `logprobs`:
+    log-probabilities come along. `usage`: tokens are counted.
     """
 
     seed: bool | None = None
     n: bool | None = None
+    usage_of_n: bool | None = None
     json_schema: bool | None = None
     logprobs: bool | None = None
     usage: bool | None = None
@@ -56,14 +56,14 @@ async def probe(name: str, config: ModelConfig, runtime: RuntimeConfig) -> dict[
         ConfigError: an address or a key cannot be used.
     """
     key = key_from_environment(config.api_key_env, f"models.{name}.api_key_env")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    timeout_s = min(_PROBE_TIMEOUT_S, runtime.timeout_s)
     found = {}
     for base_url in config.base_urls or (config.base_url,):
-        url = server_address(base_url, f"models.{name}.base_url")
-        local = httpx.URL(url).host in {"localhost", "127.0.0.1", "::1"}
-        async with httpx.AsyncClient(headers=headers, trust_env=not local) as client:
-            ask = _Asker(client, f"{url}/chat/completions", config.model, min(_PROBE_TIMEOUT_S, runtime.timeout_s))
-            found[base_url] = asdict(await _abilities(ask))
+        http = Http(base_url, f"models.{name}.base_url", api_key=key, timeout_s=timeout_s)
+        try:
+            found[base_url] = asdict(await _abilities(_Asker(http, config.model)))
+        finally:
+            await http.close()
     return found
 
 
@@ -79,30 +79,23 @@ def shortcomings(name: str, found: Mapping[str, Mapping[str, bool | None]]) -> l
 
 @dataclass(frozen=True, slots=True)
 class _Asker:
-    client: httpx.AsyncClient
-    url: str
+    http: Http
     model: str
-    timeout_s: float
 
     async def __call__(self, **fields: Any) -> dict[str, Any] | None:
         """The answer to one request; an empty one if the request was refused, `None` if nothing can be learned."""
         messages = [{"role": "user", "content": _ASK}]
         body = {"model": self.model, "messages": messages, "max_tokens": _MAX_TOKENS, "temperature": 1.0, **fields}
-        try:
-            async with (
-                asyncio.timeout(self.timeout_s),
-                self.client.stream("POST", self.url, json=body, timeout=self.timeout_s) as response,
-            ):
-                raw = await read_capped(response)
-        except (TimeoutError, httpx.RequestError):
+        reply = await self.http.post_json(f"{self.http.base_url}/chat/completions", json.dumps(body).encode("ascii"))
+        if isinstance(reply, Lost):
             return None
-        if response.status_code in (400, 422):
+        if reply.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
             return {}
         try:
-            answer = json.loads(raw or b"")
-        except ValueError:
+            answer = json.loads(reply.body)
+        except (ValueError, RecursionError):
             return None
-        return answer if response.status_code == httpx.codes.OK and isinstance(answer, dict) else None
+        return answer if reply.status == HTTPStatus.OK and isinstance(answer, dict) else None
 
 
 async def _abilities(ask: _Asker) -> Abilities:
@@ -117,6 +110,7 @@ async def _abilities(ask: _Asker) -> Abilities:
     return Abilities(
         seed=_keeps_seeds(_text(first), _text(again), _text(other)),
         n=None if several is None else len(_choices(several)) == 2,
+        usage_of_n=_counts_all(first, several or {}),
         json_schema=None if shaped is None else _is_shaped(_text(shaped)),
         logprobs=None if detailed is None else any(_has_logprobs(choice) for choice in _choices(detailed)),
         usage="completion_tokens" in usage if isinstance(usage := first.get("usage"), dict) else False,
@@ -129,6 +123,26 @@ def _keeps_seeds(first: str, again: str, other: str) -> bool | None:
     if first != again:
         return False
     return True if other != first else None  # says the same whatever the seed: that tells nothing
+
+
+def _counts_all(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool | None:
+    """Whether the tokens of both answers are counted: they are more than the first takes alone, or than any may take.
+
+    Untold where the two do not begin with the answer that came alone, for then its tokens say nothing about theirs.
+    """
+    alone, together = _tokens(one), _tokens(two)
+    if len(_choices(two)) != 2 or alone is None or together is None:
+        return None
+    if together > _MAX_TOKENS:
+        return True
+    cut_off = all(choice.get("finish_reason") == "length" for choice in _choices(two))
+    return together > alone if cut_off or _text(one) == _text(two) else None
+
+
+def _tokens(answer: Mapping[str, Any]) -> int | None:
+    usage = answer.get("usage")
+    count = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    return count if type(count) is int else None
 
 
 def _is_shaped(text: str) -> bool:

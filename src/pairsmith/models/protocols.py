@@ -1,6 +1,6 @@
 """The doors to the outside: what a chat model, a scorer, an annotator and an embedder must offer, one method each."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,13 +15,18 @@ __all__ = [
     "ChatRequest",
     "Completion",
     "Embedder",
+    "SamplingModel",
     "Scorer",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One sample to draw. With `top_logprobs` the likeliest first tokens are asked for, too; not all servers say."""
+    """One sample to draw. With `top_logprobs` the likeliest first tokens are asked for, too; not all servers say.
+
+    `lost` is told of every attempt that may be charged but gave no answer, with the tokens it cost as far as known;
+    false: the request must not be repeated.
+    """
 
     messages: tuple[Message, ...]
     temperature: float
@@ -30,6 +35,7 @@ class ChatRequest:
     seed: int
     json_schema: Mapping[str, Any] | None = None
     top_logprobs: int = 0
+    lost: Callable[[Mapping[str, int]], Awaitable[bool]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,11 @@ class ChatModel(Protocol):
 
     name: str
     slots: int
-    shares_prompt: bool
+
+    @property
+    def shares_prompt(self) -> bool:
+        """Whether the samples of one prompt should follow each other."""
+        ...
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Draw one sample.
@@ -66,6 +76,7 @@ class ChatModel(Protocol):
         Raises:
             ModelError: the request cannot be answered; asking again would not help.
             ModelUnavailable: the server is down, refuses the key, or did not answer after all attempts.
+            Incomplete: `request.lost` wants no further attempt.
         """
         ...
 
@@ -88,6 +99,22 @@ class BatchModel(ChatModel, Protocol):
         Raises:
             Incomplete: not all are answered yet; calling again later carries on.
             ModelUnavailable: the server is down or refuses us.
+        """
+        ...
+
+
+@runtime_checkable
+class SamplingModel(ChatModel, Protocol):
+    """A chat model that can draw several samples of one prompt by one request, as long as `shares_prompt` says so."""
+
+    async def complete_together(self, requests: Sequence[ChatRequest]) -> Sequence[Completion | None]:
+        """Draw samples that differ in their seeds alone; `None` for each that has to be asked for by itself.
+
+        The seed that is sent is that of the first.
+
+        Raises:
+            ModelUnavailable: as for `complete`.
+            Incomplete: as for `complete`.
         """
         ...
 

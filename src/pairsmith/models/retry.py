@@ -122,6 +122,11 @@ class Circuit:
         if self._probes >= self._policy.attempts:
             self._given_up = f"{cause}; {self._in_a_row} failures in a row"
 
+    def give_up(self, cause: str) -> None:
+        """Nobody needs to ask again; `cause` is what they are told."""
+        self._given_up = self._given_up or cause
+        self._probing = False
+
     def abandoned(self, probe: bool) -> None:
         """The attempt ended without a verdict, for example because it was cancelled."""
         if probe:

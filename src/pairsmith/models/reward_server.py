@@ -5,13 +5,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-import httpx
-
 from pairsmith.config import ModelConfig, RuntimeConfig
 from pairsmith.errors import ModelError, ModelUnavailable
 from pairsmith.models.batching import Item
-from pairsmith.models.openai import OpenAIChatModel, _Failure
-from pairsmith.models.protocols import Completion
+from pairsmith.models.client import ServerClient, Unusable
 from pairsmith.models.reward_wire import DIALECTS, Dialect
 from pairsmith.records import Candidate, Message, Prompt
 
@@ -39,16 +36,13 @@ class RewardServer:
         self.name = f"reward:{name}"
         self.revision = revision or section.model
         self.scale: tuple[float, float] | None = None
-        client = _JsonClient.from_config(name, section, runtime)
-        assert isinstance(client, _JsonClient)
-        self._client = client
+        self._client = ServerClient.from_config(name, section, runtime)
         self._root = section.base_url.rstrip("/").removesuffix("/v1").removesuffix("/get_reward").rstrip("/")
         self._model = section.model
         self._wanted = dialect
         self._dialect: Dialect | None = None
         self._found = ""
         self._probing: asyncio.Lock = asyncio.Lock()
-        self._in_flight = asyncio.Semaphore(runtime.concurrency)
 
     async def score_many(self, items: Sequence[Item]) -> Sequence[float]:
         """The reward of each response, in their order.
@@ -91,33 +85,14 @@ class RewardServer:
         )
 
     async def _ask(self, dialect: Dialect, items: Sequence[Item]) -> list[float]:
-        body = {"model": self._model, **dialect.ask(items)}
-        async with self._in_flight:
-            answer = await self._client.post(self._root + dialect.path, body)
+        body = json.dumps({"model": self._model, **dialect.ask(items)}).encode("ascii")
+        answer = await self._client.ask(self._root + dialect.path, body, _read_object, excused=_NOT_OFFERED)
         return dialect.read(answer, len(items))
 
 
-class _JsonClient(OpenAIChatModel):
-    """The client of chat servers (retries, deadlines, circuit breaker, size cap), for other questions and answers."""
-
-    async def post(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The JSON object that the server answers. Questions at the same time go to the same address."""
-        self._url = url
-        completion = await self._ask(json.dumps(body).encode("ascii"))
-        answer: dict[str, Any] = json.loads(completion.text)
-        return answer
-
-    def _read_answer(self, raw: bytes) -> "Completion | _Failure":
-        try:
-            whole = json.loads(raw)
-        except (ValueError, RecursionError):
-            whole = None
-        if not isinstance(whole, dict):
-            return _Failure(f"the answer is not a JSON object; it sent: {self._excerpt(raw)}", unusable=True)
-        self._answered = True
-        return Completion(raw.decode("utf-8"), "stop")
-
-    def _read_refusal(self, response: httpx.Response, raw: bytes) -> "_Failure":
-        if response.status_code in _NOT_OFFERED:  # this address or this text, not the server
-            raise ModelError(f"HTTP {response.status_code}: {self._excerpt(raw)}")
-        return super()._read_refusal(response, raw)
+def _read_object(raw: bytes) -> tuple[dict[str, Any], float] | Unusable:
+    try:
+        whole = json.loads(raw)
+    except (ValueError, RecursionError):
+        whole = None
+    return (whole, 1.0) if isinstance(whole, dict) else Unusable("the answer is not a JSON object")

@@ -15,7 +15,8 @@ from pairsmith.pipeline.estimating import estimate, in_words, remember_rates
 from pairsmith.pipeline.guidelines import guideline
 from pairsmith.pipeline.intake import intake
 from pairsmith.pipeline.losing import lost_candidates
-from pairsmith.pipeline.servers import know_servers
+from pairsmith.pipeline.servers import know_servers, teach
+from pairsmith.pipeline.watching import live_line, traffic
 from pairsmith.records import Annotation, Comparison, Progress
 from pairsmith.stages.anchor_drawing import draw_anchor
 from pairsmith.stages.annotate import annotate
@@ -24,14 +25,15 @@ from pairsmith.stages.generate import generate
 
 __all__ = ["Notify", "left_to_do", "run_annotate", "run_collect", "run_generate"]
 
-Notify = Callable[[int, int], None]
-"""Called with (done, total) as work goes on."""
+Notify = Callable[[int, int, str], None]
+"""Called with (done, total, speed and what the servers bear in words) as work goes on."""
 
 
 async def run_collect(project: Path, config: Config, ledger: Ledger, notify: Notify | None = None) -> Progress:
     """Read what is not read yet of the configured sources."""
+    live = live_line(notify, {})
     return await collect(
-        config.collect, ledger, project=project, transform=intake(project, config, ledger), notify=notify
+        config.collect, ledger, project=project, transform=intake(project, config, ledger), notify=live
     )
 
 
@@ -41,12 +43,14 @@ async def run_generate(project: Path, config: Config, ledger: Ledger, notify: No
     names = config.generate.asks()
     async with _models(project, config, names) as models:
         servers, remarks = await know_servers(project, config, names)
-        lost = lost_candidates(config, ledger)
+        for name, found in servers.items():
+            teach(models[name], found)
+        live, lost = live_line(notify, models), lost_candidates(config, ledger)
         progress = await generate(
-            config.generate, ledger, models, seed=config.seed, prices=prices, lost=lost, notify=notify
+            config.generate, ledger, models, seed=config.seed, prices=prices, lost=lost, notify=live
         )
+        details = {**progress.details, "servers": servers, "traffic": traffic(models)}
     remember_rates(project, config, progress)
-    details = {**progress.details, "servers": servers}
     return replace(progress, notes=(*progress.notes, *remarks), details=details)
 
 
@@ -67,11 +71,13 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
             )
             for each in entries
         ]
-        concurrency = config.runtime.concurrency
+        concurrency = config.runtime.most_in_flight
         try:
+            live = live_line(notify, models)
             progress = await annotate(
-                config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=notify
+                config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=live
             )
+            return replace(progress, details={**progress.details, "traffic": traffic(models)})
         finally:
             for annotator in annotators:
                 await close_annotator(annotator)

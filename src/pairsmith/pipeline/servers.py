@@ -1,14 +1,15 @@
 """What the servers of a project can do: asked once per address and model, kept in the cache, told to the user."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pairsmith.builds import write_atomically
 from pairsmith.config import Config
+from pairsmith.models.protocols import ChatModel
 
-__all__ = ["know_servers"]
+__all__ = ["know_servers", "teach"]
 
 SERVERS_FILE = "servers.json"
 
@@ -41,6 +42,14 @@ async def know_servers(project: Path, config: Config, names: Sequence[str]) -> t
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(known, sort_keys=True, indent=1).encode())
     return found, remarks
+
+
+def teach(model: ChatModel, found: Mapping[str, Mapping[str, bool | None]]) -> None:
+    """Let a model use what all of its servers can do."""
+    learn = getattr(model, "learn", None)
+    if learn is not None:
+        abilities = {ability for each in found.values() for ability in each}
+        learn({ability: all(each.get(ability) is True for each in found.values()) for ability in abilities})
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
 
 from pairsmith.config import AnnotateConfig
 from pairsmith.errors import ConfigError, ModelError, ModelUnavailable
 from pairsmith.ids import seed_for
-from pairsmith.ledger import Committer, Ledger, lease
+from pairsmith.ledger import Appended, Committer, Ledger, lease
 from pairsmith.models.protocols import Annotator
 from pairsmith.records import Annotation, Candidate, Comparison, Fact, Progress, Prompt, Score
 from pairsmith.stages.comparisons import draw_comparisons
@@ -159,6 +160,7 @@ async def _collect(
 
 async def _work(run: _Run, tally: Tally, queue: Iterator[Comparison], tallies: Sequence[Tally]) -> None:
     """Take comparisons from the queue of one annotator, shared with its other workers, until it is empty."""
+    stored: Future[Appended] | None = None
     for comparison in queue:
         if not await tally.may_ask(comparison):
             return
@@ -171,7 +173,8 @@ async def _work(run: _Run, tally: Tally, queue: Iterator[Comparison], tallies: S
         except ModelError as error:
             tally.fail(comparison, str(error))
         else:
-            run.committer.add(*facts)
+            before, stored = stored, run.committer.add(*facts)
+            await run.committer.durable(before)  # never more than one on its way to the disk: they are paid for
             tally.count(comparison, votes)
         if run.unavailable is not None:
             return

@@ -4,7 +4,7 @@ The wordings below are part of what is asked: they are hashed into the ids of ca
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -58,10 +58,10 @@ class Ask:
             Candidate.asked_id(prompt.id, model, params, number, origin), prompt, model, number, params, origin, source
         )
 
-    def request(self) -> ChatRequest:
-        """What the model is sent."""
+    def request(self, lost: Callable[[Mapping[str, int]], Awaitable[bool]] | None = None) -> ChatRequest:
+        """What the model is sent; `lost` as in `ChatRequest`."""
         settings = {key: self.params[key] for key in ("temperature", "top_p", "max_tokens", "seed")}
-        return ChatRequest(self._messages(), **settings)
+        return ChatRequest(self._messages(), **settings, lost=lost)
 
     def candidate(self, **outcome: Any) -> Candidate:
         """The fact that the question with this id came out like this."""

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from pairsmith.ledger import Ledger
 from pairsmith.records import Candidate, Message, Prompt
 from pairsmith.stages.asking import Ask
 
-__all__ = ["Budget", "Spent", "most_spent", "really_spent"]
+__all__ = ["Bill", "Budget", "Spent", "lost_before", "most_spent", "prompt_at_most", "really_spent"]
 
 _MILLION: Final = 1_000_000
 _TEMPLATE_TOKENS: Final = 64
@@ -37,18 +37,30 @@ class Spent:
 
 def most_spent(messages: tuple[Message, ...], max_tokens: int, price: PriceConfig | None) -> Spent:
     """What one request may come to: no tokenizer makes more tokens than there are bytes."""
-    prompt = _TEMPLATE_TOKENS + sum(_TURN_TOKENS + len(turn.content.encode("utf-8", "replace")) for turn in messages)
-    return _spent(prompt, max_tokens, price)
+    return _spent(prompt_at_most(messages), max_tokens, price)
+
+
+def prompt_at_most(messages: tuple[Message, ...]) -> int:
+    """The most tokens a prompt may have."""
+    return _TEMPLATE_TOKENS + sum(_TURN_TOKENS + len(turn.content.encode("utf-8", "replace")) for turn in messages)
 
 
 def really_spent(usage: Mapping[str, Any], error: str, most: Spent, price: PriceConfig | None) -> Spent:
     """What one answer came to; where the server does not count tokens, all that it may have come to.
 
-    A refused request costs a call and nothing else.
+    A refused request costs a call and nothing else. One that was given up is booked as lost attempts already.
     """
     if "completion_tokens" in usage and "prompt_tokens" in usage:
         return _spent(usage["prompt_tokens"], usage["completion_tokens"], price)
-    return Spent(calls=1) if error and error != "empty" else most
+    if error and error != "empty":
+        return Spent(calls=0 if "lost_calls" in usage else 1)
+    return most
+
+
+def lost_before(usage: Mapping[str, Any], price: PriceConfig | None) -> Spent:
+    """What attempts without an answer came to before the one that is stored, as its `usage` says."""
+    lost = _spent(usage.get("lost_prompt_tokens", 0), usage.get("lost_completion_tokens", 0), price)
+    return Spent(usage.get("lost_calls", 0), lost.tokens, lost.cost)
 
 
 def _spent(prompt: int, completion: int, price: PriceConfig | None) -> Spent:
@@ -87,29 +99,51 @@ class Budget:
                 price = prices.get(candidate.model)
                 most = most_spent(prompts.get(candidate.prompt_id, ()), candidate.params.get("max_tokens", 0), price)
                 spent += really_spent(candidate.usage, candidate.error, most, price)
+                spent += lost_before(candidate.usage, price)
         return cls(limits, prices, spent)
 
-    async def admit(self, ask: Ask) -> bool:
-        """Wait until the request is sure to stay within all limits; false if it never will.
+    async def admit(self, asks: Sequence[Ask]) -> bool:
+        """Wait until requests are sure to stay within all limits, together; false if they never will.
 
-        Whoever is admitted reports by `settle`, whatever comes of it.
+        Whoever is admitted reports each by `settle`, whatever comes of it.
         """
         if not self._limited:
             return True
-        most = self._most(ask)
+        most = sum((self._most(ask) for ask in asks), Spent())
         async with self._settled:
-            while True:
-                if self.exhausted:
-                    return False
-                crossed = self._crossed(self._spent + self._reserved + most)
-                if not crossed:
-                    self._reserved += most
-                    return True
-                if not self._reserved.calls or self._crossed(self._spent + most):
-                    self.exhausted = crossed
-                    self._settled.notify_all()
-                    return False
-                await self._settled.wait()  # what is under way may come out cheaper than it could
+            return await self._reserve(most)
+
+    async def lost(self, asks: Sequence[Ask], usage: Mapping[str, int]) -> bool:
+        """An attempt gave no answer and may be charged: book `usage` if it says all, else the most.
+
+        Returns:
+            Whether there is room for another attempt, which the reservation then stands for.
+        """
+        if not self._limited:
+            return True
+        most = sum((self._most(ask) for ask in asks), Spent())
+        gone = really_spent(usage, "", most, self._prices.get(asks[0].model))
+        async with self._settled:
+            self._spent += Spent(len(asks), gone.tokens, gone.cost)
+            self._reserved -= most
+            room = await self._reserve(most)
+            if not room:
+                self._reserved += most  # until `settle`; nobody else is admitted any more
+        return room
+
+    async def _reserve(self, most: Spent) -> bool:
+        while True:
+            if self.exhausted:
+                return False
+            crossed = self._crossed(self._spent + self._reserved + most)
+            if not crossed:
+                self._reserved += most
+                return True
+            if not self._reserved.calls or self._crossed(self._spent + most):
+                self.exhausted = crossed
+                self._settled.notify_all()
+                return False
+            await self._settled.wait()  # what is under way may come out cheaper than it could
 
     def admit_now(self, ask: Ask, *, anyway: bool = False) -> bool:
         """Like `admit`, but without waiting for what is under way; `anyway` for what is handed in already."""
@@ -157,6 +191,37 @@ class Budget:
             if elapsed + mean > limits.max_minutes * 60:
                 return f"generate.budget.max_minutes is {limits.max_minutes:g}, and {elapsed / 60:.2f} have passed"
         return ""
+
+
+class Bill:
+    """What attempts without an answer came to, before an answer came or did not."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._prompt = self._completion = self._calls = 0
+
+    def of(self, asks: Sequence[Ask]) -> Callable[[Mapping[str, int]], Awaitable[bool]]:
+        """What a request for these answers tells of an attempt that may be charged; false: the budget is used up."""
+
+        async def lost(usage: Mapping[str, int]) -> bool:
+            known = "prompt_tokens" in usage and "completion_tokens" in usage
+            requests = [ask.request() for ask in asks]
+            self._calls += len(asks)
+            self._prompt += usage["prompt_tokens"] if known else sum(prompt_at_most(each.messages) for each in requests)
+            self._completion += usage["completion_tokens"] if known else sum(each.max_tokens for each in requests)
+            return await self._budget.lost(asks, usage)
+
+        return lost
+
+    def usage(self) -> dict[str, int]:
+        """What is stored with the candidate; nothing if its first attempt was answered."""
+        if not self._calls:
+            return {}
+        return {
+            "lost_calls": self._calls,
+            "lost_prompt_tokens": self._prompt,
+            "lost_completion_tokens": self._completion,
+        }
 
 
 def _plain(value: float) -> str:

@@ -2,114 +2,31 @@
 
 import asyncio
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pairsmith.errors import Incomplete, ModelError, ModelUnavailable
 from pairsmith.ledger import Appended, Committer, Ledger
 from pairsmith.measures.checks import degenerate
 from pairsmith.measures.edits import word_edits
-from pairsmith.models.protocols import BatchModel, ChatModel, Completion
-from pairsmith.records import Candidate, Progress
+from pairsmith.models.protocols import BatchModel, ChatModel, Completion, SamplingModel
+from pairsmith.records import Candidate
 from pairsmith.stages.asking import Ask
-from pairsmith.stages.budget import Budget
+from pairsmith.stages.budget import Bill, Budget
+from pairsmith.stages.drawn import LOOPING, Tally
 
-__all__ = ["LOOPING", "Tally", "Units", "draw_all"]
+__all__ = ["Units", "draw_all"]
 
-STAGE: Final = "generate"
-LOOPING: Final = "looping"
-"""The finish reason of a response that repeats itself to its end; the server's own is kept in `engine`."""
 BACKLOG: Final = 256
-"""Answers waiting for the disk; beyond this many the models wait too."""
+"""Answers of a batch on their way to the disk."""
 GRACE_S: Final = 10.0
 """How long requests in flight may finish after the run is stopped, in seconds: they are paid for."""
 
-_SHOWN_ERROR_CHARS: Final = 200
-
 Units = Mapping[str, Iterator[Sequence[Ask]]]
 """By model: what one slot does in one go."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has come of the run so far."""
-
-    notify: Callable[[int, int], None] | None
-    wanted: int = 0
-    present: int = 0
-    new: int = 0
-    errors: Counter[str] = field(default_factory=Counter)
-    tokens: Counter[str] = field(default_factory=Counter)
-    origins: Counter[str] = field(default_factory=Counter)
-    samples_of: Counter[str] = field(default_factory=Counter)
-    tokens_of: Counter[str] = field(default_factory=Counter)
-    marked: Counter[str] = field(default_factory=Counter)
-    repeated: int = 0
-    started: float = field(default_factory=time.perf_counter)
-
-    def want(self, wanted: int, present: int) -> None:
-        """So many more are wanted, so many of them are there."""
-        self.wanted += wanted
-        self.present += present
-        self._tell()
-
-    def add(self, candidate: Candidate) -> None:
-        """Count one candidate."""
-        self.tokens.update(candidate.usage)
-        self.samples_of[candidate.model] += 1
-        self.tokens_of[candidate.model] += candidate.usage.get("completion_tokens", 0)
-        if candidate.error:
-            self.errors[candidate.error] += 1
-        else:
-            self.new += 1
-            self.origins[candidate.origin] += 1
-            self.repeated += "instead_of" in candidate.params
-            if candidate.finish_reason in ("length", "content_filter", LOOPING):
-                self.marked[candidate.finish_reason] += 1
-        self._tell()
-
-    def progress(self) -> Progress:
-        """The result of the stage."""
-        failed = self.errors.total()
-        seconds = time.perf_counter() - self.started
-        details = {
-            "prompt_tokens": self.tokens["prompt_tokens"],
-            "completion_tokens": self.tokens["completion_tokens"],
-            "seconds": seconds,
-            "tokens_per_second": self.tokens["completion_tokens"] / seconds if seconds else 0.0,
-            "samples_per_second": (self.new + failed) / seconds if seconds else 0.0,
-            "models": {
-                name: {
-                    "samples": samples,
-                    "completion_tokens": self.tokens_of[name],
-                    "tokens_per_second": self.tokens_of[name] / seconds if seconds else 0.0,
-                }
-                for name, samples in sorted(self.samples_of.items())
-            },
-            "origins": dict(sorted(self.origins.items())),
-            "marked": dict(sorted(self.marked.items())),
-            "asked_again": self.repeated,
-        }
-        return Progress(STAGE, self.wanted, self.present, self.new, failed, tuple(self._notes(failed)), details)
-
-    def _notes(self, failed: int) -> Iterator[str]:
-        if not self.wanted:
-            yield "the ledger holds no prompts: nothing to generate"
-        if failed:
-            (most, _), *_ = self.errors.most_common(1)
-            yield f"{failed} samples could not be had; most often: {most[:_SHOWN_ERROR_CHARS]}"
-        if self.repeated:
-            yield f"{self.repeated} samples repeated another one of their prompt and were asked again, hotter"
-        if self.marked:
-            kinds = ", ".join(f"{count} {reason}" for reason, count in sorted(self.marked.items()))
-            yield f"not eligible as chosen: {kinds}"
-
-    def _tell(self) -> None:
-        if self.notify is not None:
-            self.notify(self.present + self.new + self.errors.total(), self.wanted)
 
 
 async def draw_all(units: Units, ledger: Ledger, models: Mapping[str, ChatModel], tally: Tally, budget: Budget) -> None:
@@ -119,86 +36,130 @@ async def draw_all(units: Units, ledger: Ledger, models: Mapping[str, ChatModel]
         Incomplete: a batch is not answered yet; all other models have finished.
         ModelUnavailable: a model is down or refuses us.
     """
-    stopping = asyncio.Event()
     with ledger.committer() as committer:
-        shelf = _Shelf(committer, tally)
+        run = _Run(committer, tally, budget)
         tasks, batches = [], []
         for name, queue in units.items():
             model = models[name]
             if isinstance(model, BatchModel):
-                batches.append(asyncio.create_task(_batch(model, queue, shelf, budget)))
+                batches.append(asyncio.create_task(_batch(model, queue, run)))
                 continue
-            slots = (_slot(model, queue, shelf, budget, stopping) for _ in range(model.slots))
-            tasks += [asyncio.create_task(slot) for slot in slots]
-        await _until_done(tasks, batches, stopping)
-    if shelf.awaited:
-        raise Incomplete(shelf.awaited)
+            tasks += [asyncio.create_task(_slot(model, queue, run)) for _ in range(model.slots)]
+        await _until_done(tasks, batches, run, [models[name] for name in units])
+    if run.awaited:
+        raise Incomplete(run.awaited)
 
 
-class _Shelf:
-    """Hands candidates to the ledger's writer, and makes whoever brings them wait when the disk falls behind."""
+@dataclass(slots=True)
+class _Run:
+    """What the slots of a run share. `awaited`: what a later run has to ask for again, in words."""
 
-    def __init__(self, committer: Committer, tally: Tally) -> None:
-        self._committer = committer
-        self._tally = tally
-        self._pending: deque[Future[Appended]] = deque()
-        self.awaited = ""
-        """What a later run has to ask for again, in words."""
+    committer: Committer
+    tally: Tally
+    budget: Budget
+    stopping: bool = False
+    awaited: str = ""
 
-    async def put(self, candidate: Candidate) -> None:
-        """Store a candidate; it is on disk at the latest when the committer closes."""
-        self._pending.append(self._committer.add(candidate))
-        self._tally.add(candidate)
-        if len(self._pending) > BACKLOG:
-            # Shielded: a future cancelled under the writer's hands would stop the writer.
-            await asyncio.shield(asyncio.wrap_future(self._pending.popleft()))
+    def put(self, candidates: Sequence[Candidate]) -> Future[Appended]:
+        """Hand candidates to the ledger's writer, all or none; they are on disk when the future is done."""
+        future = self.committer.add(*candidates)
+        for candidate in candidates:
+            self.tally.add(candidate)
+        return future
 
 
-async def _slot(
-    model: ChatModel, queue: Iterator[Sequence[Ask]], shelf: _Shelf, budget: Budget, stopping: asyncio.Event
-) -> None:
+async def _slot(model: ChatModel, queue: Iterator[Sequence[Ask]], run: _Run) -> None:
     """One request after the other from the common queue, until it is empty or the run stops."""
+    stored: Future[Appended] | None = None
+    sampling = model if isinstance(model, SamplingModel) else None
     for unit in queue:
-        for ask in unit:
-            if not await budget.admit(ask) or stopping.is_set():
+        for group in _groups(unit) if sampling is not None else ([ask] for ask in unit):
+            if not await run.budget.admit(group) or run.stopping:
                 return
-            candidate, started = None, time.monotonic()
-            try:
-                candidate = await _draw(model, ask)
-            finally:
-                await budget.settle(ask, candidate, time.monotonic() - started)
-            await shelf.put(candidate)
+            before, (made, stored) = stored, await _drawn(model, sampling, group, run)
+            await run.committer.durable(before)  # never more than one on its way to the disk: they are paid for
+            if made < len(group):
+                return
 
 
-async def _batch(model: BatchModel, queue: Iterator[Sequence[Ask]], shelf: _Shelf, budget: Budget) -> None:
+def _groups(unit: Sequence[Ask]) -> Iterator[Sequence[Ask]]:
+    """What is asked for by one request: all answers that differ in nothing but their seeds."""
+    if len(unit) == 1:
+        yield unit
+        return
+    alike: dict[str, list[Ask]] = {}
+    for ask in unit:
+        settings = {key: value for key, value in ask.params.items() if key != "seed"}
+        alike.setdefault(f"{settings} {ask.source.id if ask.source else ''}", []).append(ask)
+    yield from alike.values()
+
+
+async def _drawn(
+    model: ChatModel, sampling: SamplingModel | None, group: Sequence[Ask], run: _Run
+) -> tuple[int, Future[Appended] | None]:
+    """How many answers of a group came, and what tells that they are stored; fewer if the budget ends meanwhile."""
+    made: dict[str, Candidate] = {}
+    stored: Future[Appended] | None = None
+    bill = Bill(run.budget)
+    started = time.monotonic()
+    try:
+        if sampling is not None and len(group) > 1:
+            await _ask_together(sampling, group, bill, made)
+        for ask in group:
+            if ask.id not in made:
+                made[ask.id] = await _draw(model, ask, Bill(run.budget) if made else bill)
+    except Incomplete:
+        pass  # the budget said so, and says it again to whoever started this
+    finally:
+        if made:
+            stored = run.put([made[ask.id] for ask in group if ask.id in made])
+        for ask in group:
+            await run.budget.settle(ask, made.get(ask.id), (time.monotonic() - started) / len(group))
+    return len(made), stored
+
+
+async def _ask_together(model: SamplingModel, group: Sequence[Ask], bill: Bill, made: dict[str, Candidate]) -> None:
+    """Fill in the candidates that one request brings; what its lost attempts cost stands with the first of them."""
+    lost = bill.of(group)
+    answers = await model.complete_together([ask.request(lost) for ask in group])
+    for ask, answer in zip(group, answers, strict=True):
+        if answer is not None:
+            made[ask.id] = _outcome(ask, answer, {} if made else bill.usage())
+
+
+async def _batch(model: BatchModel, queue: Iterator[Sequence[Ask]], run: _Run) -> None:
     """Everything at once: what is handed in is paid for, so the budget decides before."""
     under_way = model.under_way()
     asks: dict[str, Ask] = {}
     for ask in (each for unit in queue for each in unit):
-        if budget.admit_now(ask, anyway=ask.id in under_way):
+        if run.budget.admit_now(ask, anyway=ask.id in under_way):
             asks[ask.id] = ask
+    stored: deque[Future[Appended]] = deque()
     try:
         async for key, outcome in model.complete_many({key: ask.request() for key, ask in asks.items()}):
-            candidate = _outcome(asks[key], outcome)
-            await budget.settle(asks[key], candidate)
-            await shelf.put(candidate)
+            candidate = _outcome(asks[key], outcome, {})
+            await run.budget.settle(asks[key], candidate)
+            stored.append(run.put([candidate]))
+            if len(stored) > BACKLOG:
+                await run.committer.durable(stored.popleft())
     except Incomplete as waiting:
-        shelf.awaited = str(waiting)
+        run.awaited = str(waiting)
 
 
-async def _draw(model: ChatModel, ask: Ask) -> Candidate:
+async def _draw(model: ChatModel, ask: Ask, bill: Bill) -> Candidate:
     try:
-        return _outcome(ask, await model.complete(ask.request()))
+        completion: Completion | ModelError = await model.complete(ask.request(bill.of([ask])))
     except ModelUnavailable:
         raise
     except ModelError as error:
-        return _outcome(ask, error)
+        completion = error
+    return _outcome(ask, completion, bill.usage())
 
 
-def _outcome(ask: Ask, completion: Completion | ModelError) -> Candidate:
+def _outcome(ask: Ask, completion: Completion | ModelError, lost: Mapping[str, int]) -> Candidate:
     """The candidate, with what is wrong with it: `empty` is an error, looping a finish reason."""
     if isinstance(completion, ModelError):
-        return ask.candidate(text="", error=_storable(str(completion)))
+        return ask.candidate(text="", error=_storable(str(completion)), usage=lost)
     text, reason = _storable(completion.text), _storable(completion.finish_reason)
     engine: dict[str, Any] = dict(completion.engine)
     empty = not text.strip()
@@ -207,17 +168,20 @@ def _outcome(ask: Ask, completion: Completion | ModelError) -> Candidate:
         reason = LOOPING
     if ask.source is not None and not empty:
         engine["edit"] = word_edits(ask.source.text, text)
-    return ask.candidate(
-        text=text, finish_reason=reason, usage=completion.usage, engine=engine, error="empty" if empty else ""
-    )
+    usage = {**completion.usage, **lost}
+    return ask.candidate(text=text, finish_reason=reason, usage=usage, engine=engine, error="empty" if empty else "")
 
 
 async def _until_done(
-    slots: Sequence[asyncio.Task[None]], batches: Sequence[asyncio.Task[None]], stopping: asyncio.Event
+    slots: Sequence[asyncio.Task[None]],
+    batches: Sequence[asyncio.Task[None]],
+    run: _Run,
+    models: Sequence[ChatModel],
 ) -> None:
     """Wait for all tasks. Once one fails, or we are cancelled, the others finish what they are at within `GRACE_S`.
 
-    Batches are not waited for then: they go on without us, and the next run finds them.
+    What was not sent yet stays unsent. Batches are not waited for then: they go on without us, and the next run finds
+    them.
     """
     tasks = [*slots, *batches]
     if not tasks:
@@ -225,7 +189,11 @@ async def _until_done(
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     finally:
-        stopping.set()
+        run.stopping = True
+        if not all(task.done() for task in tasks):
+            for halt in (getattr(model, "halt", None) for model in models):
+                if halt is not None:
+                    halt()
         for task in batches:
             task.cancel()
         _, late = await asyncio.wait(tasks, timeout=GRACE_S)

@@ -15,7 +15,8 @@ from pairsmith.models.protocols import ChatModel
 from pairsmith.records import Candidate, Progress, Prompt
 from pairsmith.stages.asking import Ask
 from pairsmith.stages.budget import Budget
-from pairsmith.stages.drawing import Tally, Units, draw_all
+from pairsmith.stages.drawing import Units, draw_all
+from pairsmith.stages.drawn import Tally
 from pairsmith.stages.strategies import follow_ups, has_follow_ups, needs_answered, planned
 
 __all__ = ["asks_missing", "generate"]
@@ -50,7 +51,8 @@ async def generate(
         notify: called as (present, wanted) at the start and after every sample.
 
     Returns:
-        Counts of samples, with `details`: `prompt_tokens`, `completion_tokens`, `seconds`, `tokens_per_second`,
+        Counts of samples, with `details`: `prompt_tokens`, `completion_tokens`, what attempts without an answer may
+        have cost at most (`lost_calls`, `lost_tokens`), `seconds`, `tokens_per_second`,
         `samples_per_second`, speed by model (`models`), and how many are new by origin (`origins`), not eligible as
         chosen (`marked`), and asked again because they repeated another (`asked_again`).
 
