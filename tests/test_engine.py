@@ -1,11 +1,12 @@
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from pairsmith.engine import map_batches, open_engine
+from pairsmith.engine import EngineKind, map_batches, open_engine
 from pairsmith.errors import Incomplete, InputError
 
 
@@ -34,12 +35,13 @@ def always_dies(_shared: None, item: int) -> int:
     return item
 
 
-def doubled(batch: list[int]) -> list[int]:
+def doubled(batch: Sequence[int]) -> list[int]:
     return [2 * each for each in batch]
 
 
 def test_results_come_in_order_whatever_the_engine():
-    for kind, workers in (("serial", 1), ("processes", 1), ("processes", 2)):
+    engines: list[tuple[EngineKind, int]] = [("serial", 1), ("processes", 1), ("processes", 2)]
+    for kind, workers in engines:
         with open_engine(kind, workers) as mapper:
             assert list(mapper(squares, 7, range(12))) == [7 + n * n for n in range(12)]
             assert list(mapper(squares, 7, [])) == []

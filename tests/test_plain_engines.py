@@ -115,7 +115,7 @@ def test_ten_times_the_rows_need_the_same_memory(tmp_path, name, engine):
 def test_a_command_that_is_stopped_leaves_nothing_behind(tmp_path, engine, number, code):
     write_shards(tmp_path, 6, 8000)
     before = sorted(path.name for path in tmp_path.iterdir())
-    stopped = []
+    stopped: list[int] = []
 
     def stop(processes: dict[int, str]) -> None:
         working = list(tmp_path.glob(".out.partial-*/.spill/runs/*"))

@@ -313,7 +313,7 @@ def check_growth(seed: int, folder: Path) -> Counter[str]:
     rng = random.Random(seed)
     rows = random_rows(seed, rng.randint(40, 90))
     folder.mkdir()
-    files, outputs = [], list[Path]()
+    files, outputs = list[Path](), list[Path]()
     done, before = 0, dict[int, str]()
     gone: set[int] = set()
     quarantined = 0

@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar, get_args
 
-__all__ = ["ENGINES", "EngineKind", "Mapper", "available_cores", "map_batches", "open_engine"]
+__all__ = [
+    "ENGINES",
+    "MIN_BATCHES_FOR_PROCESSES",
+    "EngineKind",
+    "Mapper",
+    "available_cores",
+    "map_batches",
+    "open_engine",
+    "serially",
+]
 
 EngineKind = Literal["serial", "processes", "ray"]
 ENGINES: tuple[EngineKind, ...] = get_args(EngineKind)
@@ -41,13 +50,10 @@ def open_engine(kind: EngineKind, workers: int) -> Iterator[Mapper]:
         with ray_session(workers) as mapper:
             yield mapper
     elif kind == "processes" and workers > 1:
-        from pairsmith.engine.pools import map_over_processes
+        from pairsmith.engine.pools import process_session
 
-        def over_processes(function: Callable[[Any, Any], Any], shared: Any, items: Sequence[Any]) -> Iterator[Any]:
-            few = len(items) < MIN_BATCHES_FOR_PROCESSES
-            return serially(function, shared, items) if few else map_over_processes(workers, function, shared, items)
-
-        yield over_processes
+        with process_session(workers) as mapper:
+            yield mapper
     else:
         yield serially
 

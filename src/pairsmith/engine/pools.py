@@ -13,21 +13,63 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pairsmith.engine import MIN_BATCHES_FOR_PROCESSES, Mapper, serially
 from pairsmith.errors import Incomplete
 
-__all__ = ["MAX_RESTARTS", "map_over_processes"]
+__all__ = ["MAX_RESTARTS", "process_session"]
 
 MAX_RESTARTS = 3
 _AHEAD = 2  # tasks per worker that wait or run: enough to keep it busy, little enough to stay small
 
 
-def map_over_processes(
-    workers: int, function: Callable[[Any, Any], Any], shared: Any, items: Sequence[Any]
+class _Processes:
+    """A pool that is started when it is first needed, and again when it broke."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+        self._others = set(multiprocessing.active_children())
+
+    def pool(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # spawn, not fork: the parent has threads (database, progress bar) that a forked child would inherit
+            # half-alive
+            self._pool = ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"), _prepare)
+        return self._pool
+
+    def stop(self, *, at_once: bool) -> None:
+        if self._pool is None:
+            return
+        for process in set(multiprocessing.active_children()) - self._others if at_once else ():
+            process.terminate()
+        self._pool.shutdown(cancel_futures=at_once)
+        self._pool = None
+
+
+@contextmanager
+def process_session(workers: int) -> Iterator[Mapper]:
+    """A mapper over so many processes, which live until the block ends; at once if it ends by an exception."""
+    processes = _Processes(workers)
+
+    def over_processes(function: Callable[[Any, Any], Any], shared: Any, items: Sequence[Any]) -> Iterator[Any]:
+        few = len(items) < MIN_BATCHES_FOR_PROCESSES
+        return serially(function, shared, items) if few else _mapped(processes, function, shared, items)
+
+    try:
+        yield over_processes
+    except BaseException:  # Ctrl-C too
+        processes.stop(at_once=True)
+        raise
+    processes.stop(at_once=False)
+
+
+def _mapped(
+    processes: _Processes, function: Callable[[Any, Any], Any], shared: Any, items: Sequence[Any]
 ) -> Iterator[Any]:
     """`function(shared, item)` for each item, in order. `shared` goes to each process once.
 
     Raises:
-        Incomplete: if workers died in the same place `MAX_RESTARTS` times (killed for memory?).
+        Incomplete: if workers died in the same place more than `MAX_RESTARTS` times (killed for memory?).
     """
     with tempfile.TemporaryDirectory(prefix="pairsmith-") as folder:
         parcel = Path(folder) / "shared.pickle"
@@ -36,12 +78,12 @@ def map_over_processes(
         restarts = 0
         while done < len(items):
             try:
-                with _pool(workers) as pool:
-                    for result in _in_order(pool, str(parcel), items[done:], workers * _AHEAD):
-                        done += 1
-                        restarts = 0
-                        yield result
+                for result in _in_order(processes.pool(), str(parcel), items[done:], processes.workers * _AHEAD):
+                    done += 1
+                    restarts = 0
+                    yield result
             except BrokenProcessPool:
+                processes.stop(at_once=True)
                 restarts += 1
                 if restarts > MAX_RESTARTS:
                     raise Incomplete(
@@ -58,22 +100,6 @@ def _in_order(pool: ProcessPoolExecutor, parcel: str, items: Sequence[Any], ahea
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool whose processes are ended at once if the block is left by an exception, as by Ctrl-C."""
-    others = set(multiprocessing.active_children())
-    # spawn, not fork: the parent has threads (database, progress bar) that a forked child would inherit half-alive
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare)
-    try:
-        yield pool
-        pool.shutdown()
-    except BaseException:
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
-        raise
 
 
 def _prepare() -> None:
