@@ -69,8 +69,8 @@ def test_every_engine_writes_the_same_bytes(tmp_path, name):
     ("name", "engine", "process"),
     [
         ("decontaminate", "ray", "ray::_scan_piece"),
-        ("dedup", "ray", "ray::sign_piece"),
-        ("split", "ray", "ray::sign_piece"),
+        ("dedup", "ray", "ray::_sign_piece"),
+        ("split", "ray", "ray::_sign_piece"),
         ("dedup", "processes", "spawn_main"),
     ],
 )

@@ -18,7 +18,8 @@ NOTE = {"benchmark": "b", "item": 3, "field": "prompt", "method": "exact", "scor
 
 def rows_of(path: Path, piece_bytes: int = 1 << 20) -> list[tuple[int, object]]:
     """Line in the file and content of every row."""
-    found, begin = [], 0
+    found: list[tuple[int, object]] = []
+    begin = 0
     for piece in pieces_of(open_shard(path, path.name), piece_bytes):
         for row in read_piece(piece):
             if isinstance(row, int):

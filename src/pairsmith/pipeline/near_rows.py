@@ -1,7 +1,7 @@
 """Near rows among runs: two passes of tasks that exchange sorted arrays through files.
 
-1. `match_keys`: for each range of keys, the pairs of rows that meet under one (all runs are read, in this range alone).
-2. `verify_rows`: for each run, the pairs whose later row is in it are compared.
+1. `_match_keys`: for each range of keys, the pairs of rows that meet under one (all runs are read, in this range alone).
+2. `_verify_rows`: for each run, the pairs whose later row is in it are compared.
 
 `parted_near_pairs` finds every near pair across parts, in the same manner, by an exact method.
 
@@ -48,12 +48,12 @@ def partitions_for(runs: Sequence[Run]) -> int:
 
 def near_pairs(mapper: Mapper, join: Join) -> Iterator[tuple[_I64, NDArray[np.float64]]]:
     """Near pairs of rows and their similarities, by the later row: passes 2 and 3."""
-    list(mapper(match_keys, join, range(join.partitions)))
+    list(mapper(_match_keys, join, range(join.partitions)))
     later = [number for number, run in enumerate(join.runs.each) if run.first + run.rows > join.since]
-    yield from mapper(verify_rows, join, later)
+    yield from mapper(_verify_rows, join, later)
 
 
-def match_keys(join: Join, partition: int) -> int:
+def _match_keys(join: Join, partition: int) -> int:
     """Write the pairs that meet under a key of this range; how many they are."""
     keys, rows = _read_keys([Path(run.folder) for run in join.runs.each], ("keys", "owners"), partition, join)
     pairs = star_pairs(keys, rows)
@@ -79,7 +79,7 @@ def _read_keys(
     return all_keys[order], all_rows[order]
 
 
-def verify_rows(join: Join, number: int) -> tuple[_I64, NDArray[np.float64]]:
+def _verify_rows(join: Join, number: int) -> tuple[_I64, NDArray[np.float64]]:
     """The near pairs whose later row is in this run, and their similarities."""
     run = join.runs.each[number]
     found = [np.zeros((0, 2), dtype=np.int64)]

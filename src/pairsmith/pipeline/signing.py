@@ -33,7 +33,7 @@ _I64 = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """What `sign_piece` needs to know.
+    """What `_sign_piece` needs to know.
 
     Attributes:
         folder: where runs are written.
@@ -103,7 +103,7 @@ def sign_rows(
     left_out: dict[str, list[int]] = {shard.name: [] for shard in inputs.shards}
     tally = {"rows": 0, "empty": 0, "unreadable": 0}
     pieces = inputs.pieces()
-    for piece, signed in zip(pieces, mapper(sign_piece, signing, list(enumerate(pieces))), strict=True):
+    for piece, signed in zip(pieces, mapper(_sign_piece, signing, list(enumerate(pieces))), strict=True):
         name = piece.shard.name
         left_out[name] += findings.add_bad(name, signed.bad)
         for folder, rows, keys in signed.runs:
@@ -135,7 +135,7 @@ class Locator:
         return place.name, place.offset + int(self._last[1][row - self._runs[number].first])
 
 
-def sign_piece(signing: Signing, item: tuple[int, Piece]) -> Signed:
+def _sign_piece(signing: Signing, item: tuple[int, Piece]) -> Signed:
     """Write the runs of one piece."""
     number, piece = item
     runs: list[tuple[str, int, int]] = []
