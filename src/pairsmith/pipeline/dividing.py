@@ -13,7 +13,16 @@ from pairsmith.errors import UsageError
 from pairsmith.formats.shard_writing import NOWHERE, Route
 from pairsmith.measures.parts import QUARANTINED, Placing, quarantine_missed
 from pairsmith.pipeline.near_rows import Join, near_pairs, parted_near_pairs, partitions_for
-from pairsmith.pipeline.plain_files import Findings, Inputs, Request, open_inputs, output_folder, save_route, write_all
+from pairsmith.pipeline.plain_files import (
+    INDEX,
+    Findings,
+    Inputs,
+    Request,
+    open_inputs,
+    output_folder,
+    save_route,
+    write_all,
+)
 from pairsmith.pipeline.runs import Runs, load
 from pairsmith.pipeline.signing import Locator, SignedRows, Signing, sign_rows
 from pairsmith.pipeline.split_figures import split_figures, strata_of, stratum_names
@@ -49,7 +58,7 @@ def read_parts(text: str) -> dict[str, float]:
             equals = ""
         if not equals or not name:
             raise UsageError(f"--parts {text}: {each!r} is not NAME=SHARE, as in train=0.8,validation=0.2")
-        if name in parts or name == "index" or name.startswith(".") or _FORBIDDEN.intersection(name):
+        if name in parts or name == INDEX or name.startswith(".") or _FORBIDDEN.intersection(name):
             raise UsageError(f"--parts {text}: {name!r} is given twice or cannot be the name of a folder")
         if not 0 < value <= 1:
             raise UsageError(f"--parts {text}: the share of {name} must be above 0 and at most 1, not {share}")

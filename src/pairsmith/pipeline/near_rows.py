@@ -1,6 +1,6 @@
 """Near rows among runs: two passes of tasks that exchange sorted arrays through files.
 
-1. `_match_keys`: for each range of keys, the pairs of rows that meet under one (all runs are read, in this range alone).
+1. `_match_keys`: for each range of keys, the pairs of rows that meet under one (of all runs, this range is read).
 2. `_verify_rows`: for each run, the pairs whose later row is in it are compared.
 
 `parted_near_pairs` finds every near pair across parts, in the same manner, by an exact method.

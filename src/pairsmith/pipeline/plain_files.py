@@ -25,6 +25,7 @@ from pairsmith.formats.text_fields import choose_fields, guess_fields
 
 __all__ = [
     "FINDINGS",
+    "INDEX",
     "MANIFEST",
     "REPORT",
     "Findings",
@@ -37,6 +38,9 @@ __all__ = [
 ]
 
 FINDINGS, REPORT, MANIFEST = "findings.jsonl", "report.json", "manifest.json"
+INDEX = "index"
+"""Folder of what a split remembers of its rows."""
+
 _RESERVED = (FINDINGS, REPORT, MANIFEST)
 _DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", ".gz", ".zst", ".zstd", ".gzip", ".csv", ".tsv")
 
@@ -115,7 +119,12 @@ def open_inputs(files: Sequence[Path], field_names: Sequence[str] = ()) -> Input
 def _expanded(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = [each for each in find_benchmarks(path) if each.name not in _RESERVED]
+    own = (path / MANIFEST).is_file()  # an output of ours: what stands beside the rows is no input
+    found = [
+        each
+        for each in find_benchmarks(path)
+        if each.name not in _RESERVED and not (own and each.relative_to(path).parts[0] == INDEX)
+    ]
     if not found:
         raise UsageError(f"{path}: no data files in this folder")
     return found

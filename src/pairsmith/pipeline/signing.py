@@ -22,7 +22,7 @@ from pairsmith.measures.text import squash
 from pairsmith.pipeline.plain_files import Findings, Inputs
 from pairsmith.pipeline.runs import Run, Runs, load, save_run
 
-__all__ = ["Locator", "Place", "SignedRows", "Signing", "sign_rows"]
+__all__ = ["Locator", "Place", "Signed", "SignedRows", "Signing", "sign_rows"]
 
 _ROWS_PER_RUN = 8192
 _CHARACTERS_PER_RUN = 4_000_000

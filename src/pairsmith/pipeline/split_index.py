@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from pairsmith.errors import UsageError
 from pairsmith.measures.parts import Placing
+from pairsmith.pipeline.plain_files import INDEX
 from pairsmith.pipeline.runs import Run, Runs
 from pairsmith.pipeline.signing import Place
 
-__all__ = ["INDEX", "Before", "adopt_runs", "link_runs", "nothing_before", "read_index", "write_index"]
+__all__ = ["Before", "adopt_runs", "link_runs", "nothing_before", "read_index", "write_index"]
 
-INDEX = "index"
 _VERSION = 1
 
 
