@@ -68,3 +68,9 @@ def test_a_process_that_dies_changes_nothing(tmp_path):
 def test_a_task_that_always_kills_its_process_ends_with_a_remedy():
     with open_engine("processes", 2) as mapper, pytest.raises(Incomplete, match="fewer --workers"):
         list(mapper(always_dies, None, range(6)))
+
+
+def test_map_batches_takes_any_engine_for_few_batches():
+    engines: list[EngineKind] = ["serial", "processes"]
+    for engine in engines:
+        assert list(map_batches(doubled, [1, 2, 3], batch_size=2, workers=2, engine=engine)) == [2, 4, 6]

@@ -66,7 +66,7 @@ def validate(context: typer.Context) -> None:
 def split(  # the options are those of plain files
     context: typer.Context,
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE...]", help="Plain files; none: the project.")
+        list[Path] | None, typer.Argument(metavar="FILE...", help="Plain files; none: the project.")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT", help="Folder to write.")] = None,
     parts: Annotated[str, typer.Option(metavar="NAME=SHARE,...", help="Any number.")] = "train=0.8,validation=0.2",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pairsmith.engine import Mapper
-from pairsmith.errors import Incomplete, MissingExtra
+from pairsmith.errors import Incomplete, MissingExtra, UsageError
 
 __all__ = ["MAX_RETRIES", "OBJECT_STORE_BYTES", "ray_session"]
 
@@ -33,6 +33,7 @@ def ray_session(workers: int) -> Iterator[Mapper]:
 
     Raises:
         MissingExtra: without ray.
+        UsageError: if RAY_ADDRESS names no cluster that can be used.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -49,7 +50,13 @@ def ray_session(workers: int) -> Iterator[Mapper]:
     else:
         options.pop("include_dashboard")
     try:
-        ray.init(**options)
+        try:
+            ray.init(**options)
+        except ConnectionError as error:
+            raise UsageError(
+                f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS', '')}: no Ray cluster lets us in there ({error}); start it, "
+                "give this process its token (RAY_AUTH_MODE), or unset RAY_ADDRESS to use a local one"
+            ) from None
         signal.signal(signal.SIGTERM, handler)  # Ray puts its own in place, which would skip our clean-up
         yield _mapper(ray, workers)
     finally:

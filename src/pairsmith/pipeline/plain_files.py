@@ -208,7 +208,7 @@ def _write_manifest(stage: Path) -> None:
 
 @dataclass(slots=True)
 class Findings:
-    """Writes `findings.jsonl`: one line for every row that something was found about, in the order of the rows.
+    """Writes `findings.jsonl`: one line for every row that something was found about.
 
     Attributes:
         counts: findings by reason.
