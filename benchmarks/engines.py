@@ -21,8 +21,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import pairsmith
 from pairsmith.engine import ENGINES
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(pairsmith.__file__).parents[1])}
 COMMANDS = {
     "decontaminate": ["decontaminate", "in", "--against", "bench.jsonl"],
     "dedup": ["dedup", "in"],
@@ -68,7 +70,7 @@ def fixed_cost(engine: str, workers: int, folder: Path) -> float:
     """Wall seconds to open an engine, run empty tasks and close it."""
     script = folder / "empty.py"
     script.write_text(EMPTY.format(engine=engine, workers=workers))
-    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=ENVIRONMENT, check=True)
     return float(ended.stdout.split()[-1])
 
 
@@ -78,7 +80,7 @@ def timed(command: str, engine: str, workers: int, folder: Path) -> tuple[float,
     words = [*COMMANDS[command], "-o", "out", "--engine", engine, "--workers", str(workers), "-q"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "pairsmith", *words], cwd=folder, check=True)
+    subprocess.run([sys.executable, "-m", "pairsmith", *words], cwd=folder, env=ENVIRONMENT, check=True)
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

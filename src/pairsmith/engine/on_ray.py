@@ -54,7 +54,7 @@ def ray_session(workers: int) -> Iterator[Mapper]:
             ray.init(**options)
         except ConnectionError as error:
             raise UsageError(
-                f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS', '')}: no Ray cluster lets us in there ({error}); start it, "
+                f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS', '')}: no Ray cluster lets us in ({error}); start it, "
                 "give this process its token (RAY_AUTH_MODE), or unset RAY_ADDRESS to use a local one"
             ) from None
         signal.signal(signal.SIGTERM, handler)  # Ray puts its own in place, which would skip our clean-up
