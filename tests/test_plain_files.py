@@ -368,6 +368,15 @@ def test_another_question_than_before_is_refused(tmp_path):
         divided([two], tmp_path / "second", tmp_path / "first", threshold=0.6)
 
 
+def test_an_addition_never_replaces_the_split_it_adds_to(tmp_path):
+    one = write(tmp_path / "one.jsonl", random_rows(1, 40))
+    divided([one], tmp_path / "first", None)
+    request = Request((one,), tmp_path / "first", force=True, engine="serial")
+    with pytest.raises(ValueError, match="write the new ones to another folder"):
+        divide(request, {"train": 0.5, "validation": 0.5}, after=tmp_path / "first")
+    assert sides([tmp_path / "first"])
+
+
 def test_the_check_finds_what_an_addition_would_leak(tmp_path):
     """Two splits that know nothing of each other, of the same rows in another order."""
     rows = random_rows(3, 60)

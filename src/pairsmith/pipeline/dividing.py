@@ -92,6 +92,8 @@ def divide(
     Raises:
         InputError, UsageError: before anything is written; also if there are fewer groups of near rows than parts.
     """
+    if after and after.resolve() == request.output.resolve():
+        raise UsageError(f"{after}: holds the rows split before; write the new ones to another folder")
     inputs = open_inputs(request.files, request.field_names)
     strata = stratum_names(inputs, stratify, STRATA)
     asked = {"parts": dict(parts), "similarity": threshold, "stratify": list(strata), "seed": seed}
