@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pairsmith import __version__
-from pairsmith.cli import configuration, people, projects, stages
+from pairsmith.cli import configuration, people, plain, projects, stages
 from pairsmith.cli.context import Settings, printable
 from pairsmith.cli.edits import edits
 from pairsmith.errors import INTERRUPTED_EXIT_CODE, PairsmithError
@@ -40,6 +40,7 @@ projects.register(app)
 stages.register(app)
 people.register(app)
 app.command(epilog="Example: pairsmith edits --limit 50")(edits)
+plain.register(app)
 app.add_typer(configuration.app, name="config")
 
 
@@ -80,7 +81,10 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
         _fail("stopped; everything done so far is stored, run the same command to carry on", TERMINATED_EXIT_CODE)
     except SystemExit as ended:
         if ended.code == INTERRUPTED_EXIT_CODE:  # Typer's own handling of Ctrl-C, which says nothing
-            _fail("interrupted; everything done so far is stored, run the same command to carry on", ended.code)
+            _fail(
+                "interrupted; run the same command again: what was stored is kept, half-written output is gone",
+                ended.code,
+            )
         raise
     except OSError as error:  # of the machine, not of Pairsmith: a full disk, a folder that may not be written
         where = f"{error.filename}: " if error.filename else ""

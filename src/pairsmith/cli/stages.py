@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pairsmith.cli.context import Settings, settings_of
+from pairsmith.cli.plain import EngineName, check_split, split_files
+from pairsmith.errors import UsageError
 
 if TYPE_CHECKING:
     from pairsmith.cli.output import Output
@@ -26,7 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: pairsmith annotate")(annotate)
     app.command(epilog="Example: pairsmith resolve --set resolve.min_agreement=0.7")(resolve)
     app.command(epilog="Example: pairsmith validate --set validate.contaminated=flag")(validate)
-    app.command(epilog="Example: pairsmith split --set split.train=0.9")(split)
+    app.command(epilog="Example: pairsmith split pairs.jsonl --parts train=0.8,validation=0.2 -o parts")(split)
     app.command(epilog="Example: pairsmith export --to out/")(export)
 
 
@@ -61,9 +63,56 @@ def validate(context: typer.Context) -> None:
     _derive(settings_of(context), "validate")
 
 
-def split(context: typer.Context) -> None:
-    """Show the training and validation parts and their balance. Writes nothing."""
-    _derive(settings_of(context), "split")
+def split(  # the options are those of plain files
+    context: typer.Context,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help="Plain files; none: the project.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT", help="Folder to write.")] = None,
+    parts: Annotated[str, typer.Option(metavar="NAME=SHARE,...", help="Any number.")] = "train=0.8,validation=0.2",
+    similarity: Annotated[float, typer.Option(min=0.05, max=1.0, help="Near prompts stay together.")] = 0.8,
+    stratify: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Columns to balance; category, difficulty, source if there.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another split.")] = 0,
+    after: Annotated[Path | None, typer.Option(metavar="DIR", help="Earlier split these rows are added to.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="FILEs are splits: look for near prompts across parts.")
+    ] = False,
+    field: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Column with the prompt. Repeatable.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the folder of an earlier run.")] = False,
+    engine: Annotated[EngineName, typer.Option(help="How to execute; same output.")] = EngineName.processes,
+    workers: Annotated[int, typer.Option(min=0, max=1024, help="0: one per core.")] = 0,
+) -> None:
+    """Split plain files into parts that share no near prompts; without files, show the parts of the project."""
+    settings = settings_of(context)
+    if check:
+        if not files:
+            raise UsageError("--check needs the output folder of a split, as in: pairsmith split --check parts")
+        check_split(settings, files, engine, workers)
+    elif files and output is None:
+        raise UsageError("name the folder to write with -o, as in: pairsmith split pairs.jsonl -o parts")
+    elif files and output is not None:
+        split_files(
+            settings,
+            files,
+            output,
+            parts=parts,
+            similarity=similarity,
+            stratify=stratify,
+            seed=seed,
+            after=after,
+            field=field or (),
+            force=force,
+            engine=engine,
+            workers=workers,
+        )
+    elif output is not None or after is not None:
+        raise UsageError(
+            "name the files to split; without files, split shows the parts of the project and writes nothing"
+        )
+    else:
+        _derive(settings, "split")
 
 
 def export(

@@ -219,6 +219,8 @@ class RuntimeConfig(Section):
     """Find out what a server can do by six short requests before its first use."""
     workers: Annotated[int, Field(ge=0, le=1024)] = 0
     """Processes for local models and heavy kernels; 0: one per core."""
+    engine: Literal["serial", "processes", "ray"] = "processes"
+    """How heavy kernels are executed on large sets; `ray` needs the extra of that name. The result is the same."""
     cache: str = "cache"
     """Folder for deletable intermediate files."""
 

@@ -1,15 +1,33 @@
-"""How work over many records is executed: serially or over processes, with the same result."""
+"""How work over many records is executed: serially, over processes or on Ray, with the same result."""
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar, get_args
 
-__all__ = ["available_cores", "map_batches"]
+__all__ = [
+    "ENGINES",
+    "MIN_BATCHES_FOR_PROCESSES",
+    "EngineKind",
+    "Mapper",
+    "available_cores",
+    "map_batches",
+    "open_engine",
+    "serially",
+]
+
+EngineKind = Literal["serial", "processes", "ray"]
+ENGINES: tuple[EngineKind, ...] = get_args(EngineKind)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+Mapper = Callable[[Callable[[Any, Any], Any], Any, Sequence[Any]], Iterator[Any]]
+"""`mapper(function, shared, items)` yields `function(shared, item)` for each item, in the order of the items.
+
+`function` must be importable by name; `shared`, items and results must be picklable. It may run again for the same
+item (a worker died), so what it writes it must write whole and the same each time.
+"""
 
 MIN_BATCHES_FOR_PROCESSES = 4  # below this, starting processes costs more than it saves
 
@@ -19,24 +37,51 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@contextmanager
+def open_engine(kind: EngineKind, workers: int) -> Iterator[Mapper]:
+    """A mapper over `workers` workers; what it started is gone when the block ends, however it ends.
+
+    Raises:
+        MissingExtra: for `ray` where it is not installed.
+    """
+    if kind == "ray":
+        from pairsmith.engine.on_ray import ray_session
+
+        with ray_session(workers) as mapper:
+            yield mapper
+    elif kind == "processes" and workers > 1:
+        from pairsmith.engine.pools import process_session
+
+        with process_session(workers) as mapper:
+            yield mapper
+    else:
+        yield serially
+
+
+def serially(function: Callable[[Any, Any], Any], shared: Any, items: Sequence[Any]) -> Iterator[Any]:
+    """The mapper of the engine `serial`."""
+    return (function(shared, item) for item in items)
+
+
 def map_batches(
     function: Callable[[Sequence[Item]], Sequence[Result]],
     items: Sequence[Item],
     *,
     batch_size: int = 1024,
     workers: int = 1,
+    engine: EngineKind = "processes",
 ) -> Iterator[Result]:
     """Apply `function` to batches of `items`; the results come in the order of the items.
 
-    `function` must treat every item by itself: batch size and number of workers change nothing but speed. With
-    `workers` above 1 it runs in other processes and must be picklable.
+    `function` must treat every item by itself: batch size, engine and number of workers change nothing but speed.
+    With `workers` above 1 it runs in other processes and must be picklable.
     """
     batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
-    if workers <= 1 or len(batches) < MIN_BATCHES_FOR_PROCESSES:
-        for batch in batches:
-            yield from function(batch)
-        return
-    # spawn, not fork: the parent has threads (database, progress bar) that a forked child would inherit half-alive
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for results in pool.map(function, batches):
+    few = engine != "ray" and len(batches) < MIN_BATCHES_FOR_PROCESSES
+    with open_engine("serial" if few or workers <= 1 else engine, workers) as mapper:
+        for results in mapper(_call, function, batches):
             yield from results
+
+
+def _call(function: Callable[[Any], Any], batch: Any) -> Any:
+    return function(batch)

@@ -6,7 +6,7 @@ from typing import Any
 from pairsmith.formats.fields import RowProblem, text_of
 from pairsmith.records import Message, Role
 
-__all__ = ["before_tools", "check_order", "messages_of", "part_ways", "split_answer"]
+__all__ = ["ROLE_NAMES", "before_tools", "check_order", "messages_of", "part_ways", "split_answer"]
 
 ROLE_NAMES: Mapping[str, Role] = {
     "system": "system",

@@ -12,7 +12,7 @@ from pairsmith.formats.rows import BadRow, ReadTally, Row
 from pairsmith.formats.tables import read_csv, read_parquet
 from pairsmith.formats.xml_files import read_xml
 
-__all__ = ["SUFFIXES", "read_rows"]
+__all__ = ["SUFFIXES", "detect_kind", "read_rows"]
 
 Kind = Literal["json", "csv", "parquet", "text", "xml"]
 
@@ -68,6 +68,16 @@ def read_rows(path: Path, *, tally: ReadTally | None = None, as_text: bool = Fal
             yield item
     if not tally.rows:
         raise InputError(f"{path}: has no rows, only blank lines or a header; there is nothing to read in it")
+
+
+def detect_kind(path: Path, head: bytes) -> Kind:
+    """What the file is, from its first bytes (unpacked, without a byte order mark) and its name.
+
+    Raises:
+        InputError: if it is of a kind or an encoding that is not read.
+    """
+    _refuse_encodings(path, head)
+    return _kind(path, head)
 
 
 def _open_kind(kind: Kind, source: ByteSource, tally: ReadTally) -> Iterator[Row | BadRow]:

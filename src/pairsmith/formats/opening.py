@@ -42,6 +42,11 @@ class ByteSource:
         self._ahead = b""
         self._unpacked_bytes = 0
 
+    @property
+    def packed(self) -> bool:
+        """Whether the file is compressed."""
+        return self._packed_bytes is not None
+
     def peek(self, size: int) -> bytes:
         """The next `size` bytes (fewer at the end of the file) without consuming them."""
         while len(self._ahead) < size and (more := self._read(size - len(self._ahead))):

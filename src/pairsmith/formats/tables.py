@@ -13,7 +13,7 @@ from pairsmith.formats.lines import MAX_LINE_BYTES, iter_lines, line_end
 from pairsmith.formats.opening import ByteSource
 from pairsmith.formats.rows import BadRow, ReadTally, Row
 
-__all__ = ["read_csv", "read_parquet"]
+__all__ = ["parquet_row", "read_csv", "read_parquet"]
 
 PARQUET_BATCH_ROWS = 1000
 
@@ -120,13 +120,14 @@ def read_parquet(path: Path) -> Iterator[Row | BadRow]:
             for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS):
                 for values in batch.to_pylist():
                     number += 1
-                    yield _parquet_row(number, values)
+                    yield parquet_row(number, values)
     except (pyarrow.ArrowException, OSError) as error:
         first_line = str(error).partition("\n")[0]
         raise InputError(f"{path}: damaged Parquet file after row {number} ({first_line}); copy it again") from None
 
 
-def _parquet_row(number: int, values: Mapping[str, Any]) -> Row | BadRow:
+def parquet_row(number: int, values: Mapping[str, Any]) -> Row | BadRow:
+    """The row with this number, its cells as JSON values."""
     for name, value in values.items():
         if isinstance(value, str) and "\0" in value:
             return BadRow(number, name, "nul_character", f"NUL at character {value.index(chr(0))}")

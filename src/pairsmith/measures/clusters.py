@@ -18,7 +18,7 @@ from pairsmith.measures.hashing import mixed
 from pairsmith.measures.shingles import Sets, features, signatures
 from pairsmith.measures.similarity import MULTIPLIERS, OFFSETS, bands_for
 
-__all__ = ["Clusters", "near_duplicate_clusters"]
+__all__ = ["Clusters", "jaccards", "near_duplicate_clusters"]
 
 _MIN_TEXTS_FOR_NUMBA = 5_000
 _ROW_BASE = np.uint64(0xE7037ED1A0B428DB)
@@ -70,7 +70,7 @@ def near_duplicate_clusters(
     )
     pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
     edges = np.stack([pairs // max(1, len(texts)), pairs % max(1, len(texts))], axis=1)
-    similarities = np.maximum(*(_jaccards(sets, edges, compiled=compiled) for sets in (grams, bags)))
+    similarities = np.maximum(*(jaccards(sets, edges, compiled=compiled) for sets in (grams, bags)))
     near = similarities >= threshold
     edges, similarities = edges[near], similarities[near]
     labels = _components(len(texts), edges, compiled=compiled)
@@ -119,7 +119,8 @@ def _candidates(sets: Sets, bands: int, rows: int, count: int, *, compiled: bool
     return np.concatenate(found)
 
 
-def _jaccards(sets: Sets, edges: _I64, *, compiled: bool) -> NDArray[np.float64]:
+def jaccards(sets: Sets, edges: _I64, *, compiled: bool) -> NDArray[np.float64]:
+    """The Jaccard similarity of each pair of sets, edges of shape (pairs, 2); 0 where one is empty."""
     result = np.zeros(len(edges), dtype=np.float64)
     run = with_numba(_compare) if compiled else _compare_by_numpy
     run(sets.hashes, sets.starts, edges, result)

@@ -74,6 +74,7 @@ def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], datase
         benchmarks,
         seed=config.seed,
         workers=workers,
+        engine=config.runtime.engine,
         gap_threshold=config.gate.min_gap,
     )
     parts = split(config.split, facts.prompts, validated.kept, seed=config.seed)

@@ -13,6 +13,7 @@ from typing import Any
 
 from pairsmith.config import SplitConfig
 from pairsmith.ids import seed_for
+from pairsmith.measures.parts import QUARANTINED, Placing
 from pairsmith.measures.similarity import NearDuplicates, cross_pairs
 from pairsmith.measures.text import normalise
 from pairsmith.records import Dropped, Outcome, PreferencePair, Prompt
@@ -37,7 +38,10 @@ _Stratum = tuple[str, ...]
 
 @dataclasses.dataclass(slots=True)
 class _Assignment:
-    """Where each prompt went. `part` is None for prompts near both parts, whose nearest prompts are in `near`."""
+    """Where each prompt went. `part` is None for prompts near both parts, whose nearest prompts are in `near`.
+
+    `group`: for the others, the number of the first prompt of their group.
+    """
 
     part: dict[str, str | None] = dataclasses.field(default_factory=dict)
     group: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -76,46 +80,29 @@ def split(
 
 def _assign(cfg: SplitConfig, prompts: Sequence[Prompt], seed: int) -> _Assignment:
     """The part of each prompt, decided in order of arrival."""
-    assigned = _Assignment()
     seen = NearDuplicates(cfg.similarity)
-    placed: list[Prompt] = []  # the texts in `seen`: prompts near both parts are in neither and attract nothing
+    rows: list[int] = []  # of the texts in `seen`: prompts near both parts are in neither and attract nothing
     openings: dict[str, int] = {}
-    groups = _Groups()
-    counts: defaultdict[_Stratum, Counter[str]] = defaultdict(Counter)
-    for prompt in prompts:
+    placing = Placing((cfg.train, 1 - cfg.train))
+    for row, prompt in enumerate(prompts):
         opening = _opening(prompt)
-        near = seen.neighbours(_text(prompt), lambda number: groups.root(assigned.group[placed[number].id]))
+        near = {rows[number] for number in seen.neighbours(_text(prompt), lambda number: placing.root(rows[number]))}
         if opening in openings:
-            near = sorted({*near, openings[opening]})
-        parts = {assigned.part[placed[number].id] for number in near}
-        if len(parts) > 1:
-            assigned.part[prompt.id] = None
-            assigned.near[prompt.id] = [placed[number].id for number in near]
+            near.add(openings[opening])
+        draw = seed_for(seed, "split", prompt.id) / _SEED_RANGE
+        if placing.place(_stratum(cfg, prompt), sorted(near), draw) == QUARANTINED:
             continue
-        stratum = _stratum(cfg, prompt)
-        part = parts.pop() if parts else _neediest(cfg, counts, stratum, seed_for(seed, "split", prompt.id))
-        counts[stratum][str(part)] += 1
-        counts[()][str(part)] += 1
-        assigned.part[prompt.id] = part
-        assigned.group[prompt.id] = groups.join([assigned.group[placed[number].id] for number in near])
         if opening:
-            openings.setdefault(opening, len(placed))
+            openings.setdefault(opening, row)
         seen.add(_text(prompt))
-        placed.append(prompt)
-    assigned.group = {prompt: groups.root(group) for prompt, group in assigned.group.items()}
-    return assigned
-
-
-def _neediest(cfg: SplitConfig, counts: Mapping[_Stratum, Counter[str]], stratum: _Stratum, draw: int) -> str:
-    """The part that lacks most, in its stratum and over all: alone, a stratum of one prompt would always be training.
-
-    `draw` in [0, 2**31) moves the choice by up to half a prompt, so that another seed gives another split.
-    """
-    lack = 0.0
-    for name in (stratum, ()) if stratum else (stratum,):
-        in_train, in_all = counts[name]["train"], counts[name].total() + 1
-        lack += (cfg.train * in_all - in_train) - ((1 - cfg.train) * in_all - (in_all - 1 - in_train))
-    return "train" if lack + draw / _SEED_RANGE - 0.5 > 0 else "validation"
+        rows.append(row)
+    return _Assignment(
+        part={
+            p.id: None if part == QUARANTINED else PARTS[part] for p, part in zip(prompts, placing.parts, strict=True)
+        },
+        group={prompts[row].id: placing.root(row) for row in rows},
+        near={prompts[row].id: [prompts[other].id for other in others] for row, others in placing.near.items()},
+    )
 
 
 def _quarantine_missed(prompts: Sequence[Prompt], assigned: _Assignment, crossing: Sequence[tuple[str, str]]) -> int:
@@ -218,24 +205,3 @@ def _why_not(rows: Mapping[str, int], groups: int, leaks: int) -> str:
     if empty:
         return f"no pair is in the part {empty[0]}; collect more prompts"
     return f"{leaks} pairs of similar prompts lie on both sides" if leaks else ""
-
-
-class _Groups:
-    """Disjoint sets of numbers."""
-
-    def __init__(self) -> None:
-        self._parent: list[int] = []
-
-    def root(self, number: int) -> int:
-        while self._parent[number] != number:
-            self._parent[number] = self._parent[self._parent[number]]
-            number = self._parent[number]
-        return number
-
-    def join(self, numbers: Sequence[int]) -> int:
-        """A new number in one set with all of `numbers`."""
-        self._parent.append(len(self._parent))
-        new = len(self._parent) - 1
-        for number in numbers:
-            self._parent[max(self.root(new), self.root(number))] = min(self.root(new), self.root(number))
-        return new

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pairsmith.config import ValidateConfig
-from pairsmith.engine import map_batches
+from pairsmith.engine import EngineKind, map_batches
 from pairsmith.measures.artefacts import text_warnings
 from pairsmith.measures.contamination import PART_SEPARATOR, ContaminationIndex, Hit, build_index, find_all
 from pairsmith.measures.contradictions import cycles, reversals
@@ -50,6 +50,7 @@ def validate(
     *,
     seed: int,
     workers: int = 1,
+    engine: EngineKind = "processes",
     gap_threshold: float = 0.15,
 ) -> Outcome[PreferencePair]:
     """Keep the sound pairs, each with its level; drop the others with a reason of `VALIDATE_REASONS` and the evidence.
@@ -60,6 +61,7 @@ def validate(
         benchmarks: evaluation sets to keep out; without any, decontamination is not evaluated.
         seed: of the bootstrap intervals.
         workers: processes for large sets; changes nothing but speed.
+        engine: what they are, for large sets; changes nothing either.
         gap_threshold: for the share of pairs below it.
 
     Returns:
@@ -73,7 +75,7 @@ def validate(
     dropped: list[Dropped] = []
     sound = _consistent(_unique(_well_formed(graded, dropped), dropped), dropped)
     index = build_index([(b.name, b.items) for b in benchmarks], ngram=cfg.ngram, coverage=cfg.coverage)
-    examined = _examine_all(index if benchmarks else None, sound, workers)
+    examined = _examine_all(index if benchmarks else None, sound, workers, engine)
     kept: list[tuple[PreferencePair, Examined]] = []
     queued: list[Queued] = []
     for pair, result in zip(sound, examined, strict=True):
@@ -177,7 +179,9 @@ def _of_one_domain(group: Sequence[PreferencePair]) -> Iterator[list[PreferenceP
         yield [pair for pair in group if pair.domain in ("", domain)]
 
 
-def _examine_all(index: ContaminationIndex | None, pairs: Sequence[PreferencePair], workers: int) -> list[Examined]:
+def _examine_all(
+    index: ContaminationIndex | None, pairs: Sequence[PreferencePair], workers: int, engine: EngineKind
+) -> list[Examined]:
     texts = [
         (
             PART_SEPARATOR.join(turn.content for turn in pair.prompt),
@@ -186,10 +190,11 @@ def _examine_all(index: ContaminationIndex | None, pairs: Sequence[PreferencePai
         )
         for pair in pairs
     ]
-    # One batch per process and no more: each batch carries the index with it.
+    # One batch per process and no more: they are all alike, and each costs a task.
     large = workers > 1 and len(texts) >= _MIN_PAIRS_FOR_PROCESSES
     batch_size = -(-len(texts) // max(4, workers)) if large else 1024
-    return list(map_batches(partial(_examine, index), texts, batch_size=batch_size, workers=workers if large else 1))
+    examine = partial(_examine, index)
+    return list(map_batches(examine, texts, batch_size=batch_size, workers=workers if large else 1, engine=engine))
 
 
 def _examine(index: ContaminationIndex | None, batch: Sequence[tuple[str, str, str]]) -> list[Examined]:
