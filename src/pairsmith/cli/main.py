@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pairsmith import __version__
-from pairsmith.cli import configuration, projects, stages
+from pairsmith.cli import configuration, fitting, projects, stages
 from pairsmith.cli.context import Settings, printable
 from pairsmith.errors import INTERRUPTED_EXIT_CODE, PairsmithError
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 projects.register(app)
 stages.register(app)
+fitting.register(app)
 app.add_typer(configuration.app, name="config")
 
 

@@ -80,7 +80,9 @@ class _Engine:
         self._key = secrets.token_urlsafe(32)
         params.api_keys = [self._key]
         self._server = xllamacpp.Server(params)
-        self._connection = http.client.HTTPConnection(urlsplit(self._server.listening_address).netloc, timeout=_TIMEOUT_S)
+        self._connection = http.client.HTTPConnection(
+            urlsplit(self._server.listening_address).netloc, timeout=_TIMEOUT_S
+        )
 
     def states(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The hidden states of the last prompt token and of each response token, float32 in base64."""
@@ -96,9 +98,9 @@ class _Engine:
         return {"tokens": response, "width": len(rows[0]), "states": base64.b64encode(flat.tobytes()).decode("ascii")}
 
     def _tokens(self, text: str, *, special: bool) -> Sequence[int]:
-        tokens: list[int] = self._post(
-            "/tokenize", {"content": text, "add_special": False, "parse_special": special}
-        )["tokens"]
+        tokens: list[int] = self._post("/tokenize", {"content": text, "add_special": False, "parse_special": special})[
+            "tokens"
+        ]
         return tokens
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
