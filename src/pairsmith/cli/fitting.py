@@ -21,7 +21,7 @@ _LEVEL_WORDS = {
 _VERDICTS = {
     "better": "better than chance and than length alone",
     "no better than chance": "NO BETTER THAN CHANCE on these votes: do not let it label",
-    "no better than length": "NO BETTER THAN LENGTH on these votes: it may only prefer the longer (or shorter) response",
+    "no better than length": "NO BETTER THAN LENGTH on these votes: it may just prefer the longer or the shorter",
     "not evaluated": "not evaluated",
 }
 
@@ -59,7 +59,7 @@ def fit(
                 figures = measure_scorer(settings.project, config, ledger, measure, options, notify)
             output.document(figures)
             output.line(f"measure   {measure} on {criterion}, {figures['pairs']:,} decided pairs")
-            _show(output, figures)
+            _show(output, figures, "agreement with people")
             return
         with output.bar("fit") as notify:
             fitted = fit_scorer(settings.project, config, ledger, options, notify)
@@ -83,7 +83,7 @@ def fit(
         f"fit       {file.name} on {file.criterion}: {file.figures['pairs']:,} decided pairs, features {blocks}"
     )
     output.line(f"          {_LEVEL_WORDS[file.level]}", style="yellow" if file.level == "warn" else "dim")
-    _show(output, file.figures)
+    _show(output, file.figures, "agreement with people; every prompt held out")
     _curve(output, file.figures["learning_curve"])
     for each, found in fitted.shipped.items():
         output.line(f"          {each} (a demonstration) on these votes: {_in_words(found)}", style="dim")
@@ -102,11 +102,11 @@ def _in_words(found: Mapping[str, Any] | str) -> str:
     return f"{_value(found['accuracy'])}, {found['verdict']}"
 
 
-def _show(output: "Output", figures: Mapping[str, Any]) -> None:
+def _show(output: "Output", figures: Mapping[str, Any], accuracy: str) -> None:
     kept, ece = figures["kept"], figures["ece"]
     from_p = kept["from_p"]
     rows = [
-        ("accuracy", figures["accuracy"], "agreement with people; every prompt held out"),
+        ("accuracy", figures["accuracy"], accuracy),
         ("length only", figures["length_only"], "prefers the longer, or the shorter"),
         ("random", figures["random"], "a coin"),
         ("gain over length", figures["gain_over_length"], "whole prompts drawn together"),

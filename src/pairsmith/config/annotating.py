@@ -27,7 +27,8 @@ class AnnotatorConfig(Section):
     """One source of votes or scores."""
 
     kind: str
-    """`verifier`, `scorer`, `fitted`, `judge`, `panel`, `rubric`, `reward_server`, `reward_model`, or `package.module:Class`."""
+    """`verifier`, `scorer`, `fitted`, `judge`, `panel`, `rubric`, `reward_server`, `reward_model`, or
+    `package.module:Class`."""
     name: str = ""
     """Name in the records; by default made from kind and model."""
     model: str = ""

@@ -1,4 +1,4 @@
-"""What a reward head is worth: nested cross-validation, baselines, calibration, a learning curve, and a verdict in words."""
+"""What a reward head is worth: nested cross-validation, baselines, calibration, a learning curve, a verdict."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ __all__ = [
     "head_figures",
     "label_level",
     "learning_curve",
+    "length_log_odds",
     "verdict",
 ]
 
@@ -95,7 +96,7 @@ def cross_validate(table: PairTable, *, repeats: int = REPEATS, seed: int = 0, s
 
 
 def learning_curve(table: PairTable, *, seed: int = 0, step: Step | None = None) -> list[dict[str, Any]]:
-    """Accuracy on held-out groups of heads fitted on so many pairs, smallest first; sizes the data cannot fill are left out.
+    """Accuracy on held-out groups of heads fitted on so many pairs, smallest first; as far as the pairs reach.
 
     Args:
         table: pairs with votes.
@@ -122,6 +123,18 @@ def _draw(table: PairTable, train: Sequence[int], size: int, *, seed: int) -> li
     names = sorted(set(groups))
     order = {names[place]: rank for rank, place in enumerate(np.random.default_rng(seed).permutation(len(names)))}
     return sorted(train, key=lambda row: (order[table.groups[row]], row))[:size]
+
+
+def length_log_odds(table: PairTable, *, seed: int = 0) -> Vector:
+    """The log-odds that the longer or the shorter side is better, by what held-out groups preferred; (n,).
+
+    With fewer groups than folds, that the longer is.
+    """
+    log_odds = table.longer.copy()
+    if len(set(table.groups)) >= FOLDS:
+        for train, held in grouped_folds(table.groups, FOLDS, seed=seed):
+            log_odds[held] = _length_alone(table.rows(train)) * table.longer[held]
+    return log_odds
 
 
 def _length_alone(table: PairTable) -> float:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pairsmith.measures.calibration import fit_temperature, grouped_folds
 from pairsmith.measures.davidson import Davidson, fit_davidson
 
-__all__ = ["INNER_FOLDS", "BlockHead", "Head", "PairTable", "fit_head"]
+__all__ = ["INNER_FOLDS", "BlockHead", "Head", "PairTable", "decided", "fit_head"]
 
 Vector: TypeAlias = npt.NDArray[np.float64]
 Matrix: TypeAlias = npt.NDArray[np.float64]
@@ -78,8 +78,7 @@ class PairTable:
     @property
     def decided(self) -> npt.NDArray[np.bool_]:
         """Whether one side has more votes than the other and more than ties have; shape (n,)."""
-        most = np.maximum(self.votes[:, 0], self.votes[:, 1])
-        return (self.votes[:, 0] != self.votes[:, 1]) & (most > self.votes[:, 2])
+        return decided(self.votes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +114,13 @@ class Head:
     def log_odds(self, table: PairTable) -> Vector:
         """The log-odds that the first of each pair is better, shape (n,)."""
         return self.score(table.first) - self.score(table.second)
+
+
+def decided(votes: Matrix) -> npt.NDArray[np.bool_]:
+    """Where one side has more votes than the other, and more than ties have; votes (n, 3), shape (n,)."""
+    most: Vector = votes[:, :2].max(axis=1, initial=0.0)
+    clear: npt.NDArray[np.bool_] = (votes[:, 0] != votes[:, 1]) & (most > votes[:, 2])
+    return clear
 
 
 def fit_head(table: PairTable, *, seed: int = 0) -> Head:

@@ -17,6 +17,7 @@ from pairsmith.models.features import REVISIONS, columns_of
 
 __all__ = [
     "FOLDER",
+    "NAME_PATTERN",
     "SHIPPED",
     "FoldHead",
     "HeadNumbers",
@@ -30,6 +31,7 @@ FOLDER: Final = "scorers"
 SHIPPED: Final = ("harmless-v0", "helpful-v0")
 """Heads that come with Pairsmith: demonstrations, fitted on other people's votes."""
 SCHEMA: Final = 1
+NAME_PATTERN: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 MAX_BYTES: Final = 64 * 2**20
 _DIGITS: Final = 7  # as many as the features have
 
@@ -100,7 +102,7 @@ class ScorerFile(_Strict):
 
     format: Literal["pairsmith-scorer"] = "pairsmith-scorer"
     schema_version: Literal[1] = SCHEMA
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: Annotated[str, Field(pattern=f"^(?:{NAME_PATTERN})$")]
     criterion: str
     demonstration: bool
     level: Literal["warn", "usable", "good"]
@@ -128,7 +130,7 @@ class ScorerFile(_Strict):
 
     @property
     def calibrated(self) -> bool:
-        """Whether a probability of it may stand for a gap: fitted on this project's votes, enough, and more than length."""
+        """Whether its probabilities may stand for a gap: fitted here, on enough votes, and more than length."""
         return not self.demonstration and self.level != "warn" and self.figures["verdict"] == "better"
 
     def to_json(self) -> bytes:

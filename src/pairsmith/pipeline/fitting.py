@@ -1,6 +1,7 @@
 """`fit`: from the votes in the ledger to a reward head with its figures, written as JSON into `scorers/`."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ from pairsmith.measures.head_figures import (
     head_figures,
     label_level,
     learning_curve,
+    length_log_odds,
 )
-from pairsmith.measures.reward_head import PairTable, fit_head
+from pairsmith.measures.reward_head import PairTable, decided, fit_head
 from pairsmith.models.features import FeatureReader
-from pairsmith.models.fitted_files import FOLDER, SHIPPED, FoldHead, ScorerFile, find_scorer, numbers_of
+from pairsmith.models.fitted_files import FOLDER, NAME_PATTERN, SHIPPED, FoldHead, ScorerFile, find_scorer, numbers_of
 from pairsmith.pipeline.labelled import CRITERIA, OVERALL, Labelled, labelled_pairs, pair_table
 
 __all__ = ["DEFAULT_FEATURES", "FitOptions", "Fitted", "fit_scorer", "fitted_file", "measure_scorer"]
@@ -48,6 +50,10 @@ class FitOptions:
     def __post_init__(self) -> None:
         if self.criterion not in CRITERIA:
             raise UsageError(f"--criterion {self.criterion}: take one of {', '.join(CRITERIA)}")
+        if not self.features or not self.kinds:
+            raise UsageError("--features and --votes need at least one name each")
+        if self.name and not re.fullmatch(NAME_PATTERN, self.name):
+            raise UsageError(f"{self.name!r} cannot be the name of a scorer: take up to 64 of a-z, A-Z, 0-9, . _ -")
         if self.name in SHIPPED:
             raise UsageError(f"{self.name} is the name of a scorer that ships; take another name")
 
@@ -151,7 +157,7 @@ def _measured(file: ScorerFile, table: PairTable) -> dict[str, Any]:
     for row, group in enumerate(table.groups):  # what trained the head is judged by the fold that held it out
         if group in seen:
             log_odds[row] = seen[group].log_odds(table.rows([row]))[0]
-    return head_figures(log_odds, table, seed=_SEED)
+    return head_figures(log_odds, table, length=length_log_odds(table, seed=_SEED), seed=_SEED)
 
 
 def _shipped_on(table: PairTable, project: Path) -> dict[str, Mapping[str, Any] | str]:
@@ -169,32 +175,23 @@ def _folds(held: HeldOut) -> list[FoldHead]:
 
 
 def _check(labelled: Labelled, options: FitOptions) -> None:
-    decided = (
-        int(
-            (
-                (labelled.votes[:, 0] != labelled.votes[:, 1])
-                & (labelled.votes[:, :2].max(axis=1) > labelled.votes[:, 2])
-            ).sum()
-        )
-        if labelled.pairs
-        else 0
-    )
-    if decided < _MIN_PAIRS:
-        raise UsageError(_too_few(decided, _MIN_PAIRS, options))
+    count = int(decided(labelled.votes).sum())
+    if count < _MIN_PAIRS:
+        raise UsageError(_too_few(count, _MIN_PAIRS, options))
     prompts = len({prompt.id for prompt, _, _ in labelled.pairs})
     if prompts < 2 * FOLDS:
         raise UsageError(
-            f"the {decided} decided pairs are of only {prompts} prompts, and whole prompts are held out to measure the "
+            f"the {count} decided pairs are of only {prompts} prompts, and whole prompts are held out to measure the "
             f"head; let people vote on pairs of at least {2 * FOLDS} prompts"
         )
 
 
-def _too_few(decided: int, wanted: int, options: FitOptions) -> str:
+def _too_few(count: int, wanted: int, options: FitOptions) -> str:
     levels = ", ".join(f"{least} {name}" for least, name in reversed(LEVELS) if least)
     whose = " or ".join(options.kinds)
     hint = "" if "imported" in options.kinds else "; labels that came with a source count with --votes human,imported"
     return (
-        f"{decided} pairs are decided by votes of kind {whose} on {options.criterion}, and {wanted} are needed "
+        f"{count} pairs are decided by votes of kind {whose} on {options.criterion}, and {wanted} are needed "
         f"({levels}); collect more votes{hint}"
     )
 

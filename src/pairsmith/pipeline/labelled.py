@@ -1,4 +1,4 @@
-"""What people said about comparisons, as a reward head is trained on it: one row per comparison, its votes as shares."""
+"""What people said about comparisons, as a reward head is trained on it: one row each, its votes as shares."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
