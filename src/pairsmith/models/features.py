@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from pairsmith.engine import available_cores
 from pairsmith.errors import UsageError
 from pairsmith.ids import canonical_json
 from pairsmith.measures.manner import MANNER, manner_features
@@ -67,7 +68,7 @@ class FeatureReader:
                 raise UsageError(f"there are no features {block!r}; take some of {', '.join(BLOCKS)}")
         self.blocks = tuple(dict.fromkeys(blocks))
         self._hidden = HiddenStates(workers=workers) if "hidden" in self.blocks else None
-        self._embedder = MiniLMEmbedder(threads=workers or 1) if "minilm" in self.blocks else None
+        self._embedder = MiniLMEmbedder(threads=workers or available_cores()) if "minilm" in self.blocks else None
         self._cache = None if cache is None else _Cache(cache / CACHE_FILE)
 
     def __enter__(self) -> Self:

@@ -19,6 +19,7 @@ __all__ = [
     "FOLDER",
     "NAME_PATTERN",
     "SHIPPED",
+    "BlockNumbers",
     "FoldHead",
     "HeadNumbers",
     "ScorerFile",

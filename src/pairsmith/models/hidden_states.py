@@ -126,6 +126,7 @@ class HiddenStates:
         try:
             rows = list(pool.map(one, range(len(items))))
         except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
             self.close()  # whoever waits for a worker sees its pipe end
             raise
         finally:
