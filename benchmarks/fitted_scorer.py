@@ -14,7 +14,7 @@ import time
 from pairsmith.models.features import FeatureReader, Item
 from pairsmith.records import Candidate, Message, Prompt
 
-WORDS = "the a of to in is that it was for on are with as his they be at one have this from".split()
+WORDS = ("the", "a", "of", "to", "in", "is", "that", "it", "was", "for", "on", "are", "with", "as", "his", "they", "be")
 
 
 def items(prompts: int, responses: int, seed: int) -> list[Item]:

@@ -18,17 +18,29 @@ from pairsmith.pipeline.facts import read_facts
 from pairsmith.pipeline.fitting import FitOptions, fit_scorer, measure_scorer
 from pairsmith.pipeline.gate import gate
 from pairsmith.pipeline.labelled import labelled_pairs
-from pairsmith.records import Annotation, Candidate, Comparison, Message, Prompt, Ruling
+from pairsmith.records import (
+    Annotation,
+    AnnotatorKind,
+    Candidate,
+    Comparison,
+    Label,
+    Message,
+    Prompt,
+    Ruling,
+    flip,
+)
 
 DATASET = dict.fromkeys(("name", "seed", "ledger_position", "code_version", "config_sha256"), "")
-WORDS = "apple river stone cloud house music light paper green table".split()
+WORDS = ("apple", "river", "stone", "cloud", "house", "music", "light", "paper", "green", "table")
 
 
 def candidate(prompt: Prompt, text: str, sample: int) -> Candidate:
     return Candidate(Candidate.asked_id(prompt.id, "m", {}, sample), prompt.id, text, model="m", sample=sample)
 
 
-def fill(ledger: Ledger, prompts: int = 60, *, kind: str = "human", wrong: float = 0.15, seed: int = 0) -> None:
+def fill(
+    ledger: Ledger, prompts: int = 60, *, kind: AnnotatorKind = "human", wrong: float = 0.15, seed: int = 0
+) -> None:
     """People like answers with a question mark, whatever their length, and err now and then."""
     luck = random.Random(seed)
     for number in range(prompts):
@@ -38,8 +50,8 @@ def fill(ledger: Ledger, prompts: int = 60, *, kind: str = "human", wrong: float
         one, other = (candidate(prompt, text, sample) for sample, text in enumerate(texts))
         comparison = Comparison.of(one, other)
         asks = {each.id: "?" in each.text for each in (one, other)}
-        right = "a" if asks[comparison.a] else "b"
-        label = {"a": "b", "b": "a"}[right] if luck.random() < wrong else right
+        right: Label = "a" if asks[comparison.a] else "b"
+        label = flip(right) if luck.random() < wrong else right
         vote = Annotation.of(comparison.id, "ann", kind, label, criteria={"honesty": right})
         ledger.append([prompt, one, other, comparison, vote])
 

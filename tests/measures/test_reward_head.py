@@ -1,4 +1,4 @@
-"""A reward head on planted votes: what it finds, what it refuses to claim, and that it never sees what it is tested on."""
+"""Planted votes: what it finds, what it refuses to claim, and that it never saw what it is tested on."""
 
 import numpy as np
 import pytest

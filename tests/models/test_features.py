@@ -23,7 +23,7 @@ class Counted(FeatureReader):
         self.blocks = ("hidden",)
         self.computed: list[str] = []
 
-    def _compute(self, block, items):
+    def _compute(self, block, items):  # noqa: ARG002 - as in the class above
         self.computed += [candidate.text for _, candidate in items]
         return np.array([[len(candidate.text), 0.5] for _, candidate in items], dtype=np.float32)
 
@@ -82,8 +82,8 @@ def test_an_interrupted_run_keeps_what_it_read(tmp_path):
             return super()._compute(block, items)
 
     texts = [item(f"text {number}") for number in range(100)]
-    with pytest.raises(KeyboardInterrupt), Interrupted(tmp_path) as reader:
-        reader.read(texts)
+    with pytest.raises(KeyboardInterrupt), Interrupted(tmp_path) as stopped:
+        stopped.read(texts)
     with Counted(tmp_path) as reader:
         reader.read(texts)
         assert len(reader.computed) == 36

@@ -25,7 +25,7 @@ def test_a_file_that_is_no_model_is_named(tmp_path):
     pytest.importorskip("xllamacpp")
     path = tmp_path / "broken.gguf"
     path.write_bytes(b"GGUF and then nothing")
-    with HiddenStates(path, workers=1) as model, pytest.raises(ModelUnavailable, match="broken.gguf"):
+    with HiddenStates(path, workers=1) as model, pytest.raises(ModelUnavailable, match=r"broken\.gguf"):
         model.features([(TURNS, "Canberra.")])
 
 

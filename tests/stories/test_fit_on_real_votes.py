@@ -1,4 +1,4 @@
-"""Scorers fitted on real votes: how good they are by features that were held out, and that they say when they are not."""
+"""Scorers fitted on real votes: how good they are on prompts held out, and that they say when they are not."""
 
 import asyncio
 import json
