@@ -86,7 +86,7 @@ def test_an_interrupted_run_keeps_what_it_read(tmp_path):
         stopped.read(texts)
     with Counted(tmp_path) as reader:
         reader.read(texts)
-        assert len(reader.computed) == 36
+        assert len(reader.computed) == 100 - 16
 
 
 @pytest.mark.parametrize("damage", [b"not a database at all", b""])

@@ -178,8 +178,12 @@ def test_the_heads_that_ship_say_that_they_are_demonstrations(name, tmp_path):
     assert not file.calibrated
     assert not file.folds
     assert file.data["licences"] in (["MIT"], ["Apache-2.0"])
-    assert FittedScorer.provenance.__doc__
     figures = file.figures
-    assert figures["accuracy"]["interval"][0] > 0.5
+    accuracy, length = figures["accuracy"], figures["length_only"]
+    assert accuracy["interval"][0] > 0.6
+    assert accuracy["value"] - length["value"] >= 0.03
+    assert figures["length_balanced"]["value"] >= 0.62
+    assert figures["kept"]["adds"]["value"] >= 0.04
+    assert figures["ece"]["value"] <= figures["ece"]["if_true"] + 0.025
     assert [at["pairs"] for at in figures["learning_curve"]][:3] == [25, 50, 100]
     assert len(file.to_json()) < 100_000

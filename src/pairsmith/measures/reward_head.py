@@ -174,8 +174,13 @@ def _projected(differences: Matrix) -> tuple[Matrix, Matrix]:
     width = differences.shape[1]
     if width <= MAX_COMPONENTS:
         return differences, np.eye(width)
-    _, vectors = np.linalg.eigh(differences.T @ differences)
-    rotation = vectors[:, -MAX_COMPONENTS:]
+    if len(differences) >= width:
+        _, vectors = np.linalg.eigh(differences.T @ differences)
+        rotation = vectors[:, -MAX_COMPONENTS:]
+    else:  # the same directions from the smaller of the two products
+        squares, places = np.linalg.eigh(differences @ differences.T)
+        used = np.flatnonzero(squares > _FLAT * squares[-1])[-MAX_COMPONENTS:]
+        rotation = differences.T @ (places[:, used] / np.sqrt(squares[used]))
     return differences @ rotation, rotation
 
 

@@ -41,7 +41,7 @@ REVISIONS: Final = {
 """What the numbers of each block are of. With another revision all numbers are others."""
 
 BLOCKS: Final = tuple(REVISIONS)
-_COMPUTED_AT_ONCE: Final = 64  # what Ctrl-C can cost
+_COMPUTED_AT_ONCE: Final = 16  # what Ctrl-C can cost
 
 
 def columns_of(block: str) -> tuple[str, ...]:
