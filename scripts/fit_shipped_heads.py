@@ -3,8 +3,8 @@
     python scripts/fit_shipped_heads.py DATA_DIR [--only helpful-v0] [--cache DIR]
 
 `harmless-v0`: HH-RLHF harmless-base test set (MIT). `helpful-v0`: PandaLM's test set, three annotators per pair
-(Apache-2.0). Coefficients and figures are written, no text and no id of the data. Hidden states of 2,814 responses
-take about an hour of one core; the cache keeps them.
+(Apache-2.0). Coefficients, figures and ends of the ids of the prompts are written, no text. Hidden states of 2,814
+responses take about an hour of one core; the cache keeps them.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from pairsmith.cli.main import run
 from pairsmith.config import parse_config
 from pairsmith.errors import UsageError
 from pairsmith.ledger import LEDGER_FILE, Ledger
-from pairsmith.models.fitted_files import SHIPPED, find_scorer, read_scorer
+from pairsmith.models.fitted_files import ID_END, SHIPPED, find_scorer, read_scorer
 from pairsmith.pipeline.collecting import run_annotate
 from pairsmith.pipeline.deriving import derive
 from pairsmith.pipeline.facts import read_facts
@@ -129,6 +129,16 @@ def test_what_it_says_of_its_own_votes_is_held_out(ledger, tmp_path):
     assert len(agree) == 80
     assert sum(agree) / 80 == pytest.approx(measured["accuracy"]["value"])
     assert any("no better than chance" in note for note in progress.notes)
+
+
+def test_a_head_that_ships_is_not_measured_on_what_trained_it(ledger, tmp_path):
+    fill(ledger)
+    file = fit_scorer(tmp_path, config(), ledger, FitOptions()).file
+    known = sorted(prompt.id[-ID_END:] for prompt in ledger.read(Prompt))
+    shipped = file.model_copy(update={"name": "head", "demonstration": True, "folds": [], "trained_on": known[:20]})
+    (tmp_path / "scorers" / "head.json").write_bytes(shipped.to_json())
+    measured = measure_scorer(tmp_path, config(), ledger, "head", FitOptions())
+    assert (measured["pairs"], measured["trained_on_pairs"]) == (40, 20)
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,13 @@ def test_the_figures_of_a_planted_head():
 
 
 def test_votes_by_chance_are_called_chance():
-    table = planted(400, signal=0.0)
-    held = cross_validate(table.only(["good"]), repeats=1)
-    assert head_figures(held.log_odds, table, length=held.length)["verdict"] == "no better than chance"
+    """An interval of 95 % is wrong now and then, on either side."""
+    said = []
+    for seed in range(12):
+        table = planted(200, signal=0.0, noise_columns=1, seed=seed).only(["good"])
+        held = cross_validate(table, repeats=1)
+        said.append(head_figures(held.log_odds, table, length=held.length)["verdict"])
+    assert said.count("no better than chance") >= 10
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

@@ -59,6 +59,8 @@ def fit(
                 figures = measure_scorer(settings.project, config, ledger, measure, options, notify)
             output.document(figures)
             output.line(f"measure   {measure} on {criterion}, {figures['pairs']:,} decided pairs")
+            if figures["trained_on_pairs"]:
+                output.line(f"          left out: {figures['trained_on_pairs']:,} pairs of prompts that trained it")
             _show(output, figures, "agreement with people")
             return
         with output.bar("fit") as notify:
@@ -99,6 +101,8 @@ def _listed(text: str) -> tuple[str, ...]:
 def _in_words(found: Mapping[str, Any] | str) -> str:
     if isinstance(found, str):
         return f"not measured, {found}"
+    if not found["pairs"]:
+        return "not measured, these prompts trained it"
     return f"{_value(found['accuracy'])}, {found['verdict']}"
 
 

@@ -17,6 +17,7 @@ from pairsmith.models.features import REVISIONS, columns_of
 
 __all__ = [
     "FOLDER",
+    "ID_END",
     "NAME_PATTERN",
     "SHIPPED",
     "BlockNumbers",
@@ -34,6 +35,7 @@ SHIPPED: Final = ("harmless-v0", "helpful-v0")
 SCHEMA: Final = 1
 NAME_PATTERN: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 MAX_BYTES: Final = 64 * 2**20
+ID_END: Final = 10
 _DIGITS: Final = 7  # as many as the features have
 
 
@@ -111,6 +113,8 @@ class ScorerFile(_Strict):
     figures: dict[str, Any]
     head: HeadNumbers
     folds: list[FoldHead] = []
+    trained_on: list[str] = []
+    """Ends of the ids of the prompts that trained it, for a head that ships: there it is not measured."""
 
     @model_validator(mode="after")
     def _says_what_it_is_worth(self) -> "ScorerFile":

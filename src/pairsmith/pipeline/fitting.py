@@ -24,7 +24,16 @@ from pairsmith.measures.head_figures import (
 )
 from pairsmith.measures.reward_head import PairTable, decided, fit_head
 from pairsmith.models.features import FeatureReader
-from pairsmith.models.fitted_files import FOLDER, NAME_PATTERN, SHIPPED, FoldHead, ScorerFile, find_scorer, numbers_of
+from pairsmith.models.fitted_files import (
+    FOLDER,
+    ID_END,
+    NAME_PATTERN,
+    SHIPPED,
+    FoldHead,
+    ScorerFile,
+    find_scorer,
+    numbers_of,
+)
 from pairsmith.pipeline.labelled import CRITERIA, OVERALL, Labelled, labelled_pairs, pair_table
 
 __all__ = ["DEFAULT_FEATURES", "FitOptions", "Fitted", "fit_scorer", "fitted_file", "measure_scorer"]
@@ -106,7 +115,7 @@ def fitted_file(
     data: Mapping[str, Any] | None = None,
     demonstration: bool = False,
 ) -> ScorerFile:
-    """The head of a table with its figures. A demonstration keeps no heads of folds, and so no ids of prompts."""
+    """The head of a table with its figures. A demonstration keeps no heads of folds, but which prompts it saw."""
     count = counter or _Counter(None, 0)
     curve_fits = FOLDS * sum(size <= len(table) * (FOLDS - 1) / FOLDS for size in CURVE_SIZES)
     count.more(REPEATS * FOLDS + curve_fits + 1)
@@ -126,6 +135,7 @@ def fitted_file(
             "figures": figures,
             "head": head,
             "folds": [] if demonstration else _folds(held),
+            "trained_on": sorted({group[-ID_END:] for group in table.groups}) if demonstration else [],
         }
     )
 
@@ -152,12 +162,18 @@ def measure_scorer(
 
 
 def _measured(file: ScorerFile, table: PairTable) -> dict[str, Any]:
+    """Its figures on pairs of prompts that did not train it; `trained_on_pairs` counts those left out."""
+    known = set(file.trained_on)
+    new = [row for row, group in enumerate(table.groups) if group[-ID_END:] not in known]
+    left_out = len(table) - len(new)
+    table = table.rows(new)
     log_odds = file.head.head().log_odds(table)
     seen = {prompt: fold.head.head() for fold in file.folds for prompt in fold.prompts}
     for row, group in enumerate(table.groups):  # what trained the head is judged by the fold that held it out
         if group in seen:
             log_odds[row] = seen[group].log_odds(table.rows([row]))[0]
-    return head_figures(log_odds, table, length=length_log_odds(table, seed=_SEED), seed=_SEED)
+    length = length_log_odds(table, seed=_SEED)
+    return {"trained_on_pairs": left_out, **head_figures(log_odds, table, length=length, seed=_SEED)}
 
 
 def _shipped_on(table: PairTable, project: Path) -> dict[str, Mapping[str, Any] | str]:
