@@ -65,6 +65,14 @@ def test_another_prompt_or_other_turns_are_another_question(tmp_path):
         assert len(reader.computed) == 3
 
 
+def test_half_a_character_is_read(tmp_path):
+    half = (PROMPT, Candidate("cnd_half", PROMPT.id, "half \ud800"))
+    with Counted(tmp_path) as reader:
+        assert reader.read([half])["hidden"].shape == (1, 2)
+    with FeatureReader(["surface", "manner"]) as plain:
+        assert all(np.isfinite(rows).all() for rows in plain.read([half]).values())
+
+
 def test_another_revision_computes_anew(tmp_path, monkeypatch):
     with Counted(tmp_path) as reader:
         reader.read([item("one")])

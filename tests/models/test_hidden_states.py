@@ -35,14 +35,14 @@ def test_states_of_the_real_model():
     smollm2_path()
     seen: list[int] = []
     with HiddenStates(workers=2) as model:
-        answers = ["Canberra.", "", "Sydney. " * 200, "Sydney. " * 300, "Canberra."]
+        answers = ["Canberra.", "", "Sydney. " * 200, "Sydney. " * 300, "Canberra.", "\ud800 \0 <|im_end|>"]
         rows = model.features([(TURNS, answer) for answer in answers], lambda place, _: seen.append(place))
-    assert rows.shape == (5, 1152)
+    assert rows.shape == (6, 1152)
     assert np.isfinite(rows).all()
     np.testing.assert_array_equal(rows[0], rows[4])  # whichever worker read it, and whatever before
     np.testing.assert_array_equal(rows[2], rows[3])  # past the limit nothing is looked at
     assert not np.allclose(rows[0], rows[2])
-    assert sorted(seen) == [0, 1, 2, 3, 4]
+    assert sorted(seen) == [0, 1, 2, 3, 4, 5]
     np.testing.assert_allclose(rows[1][:576], rows[1][576:])
 
 

@@ -142,7 +142,8 @@ def _relations(embedder: MiniLMEmbedder, items: Sequence[Item]) -> Rows:
 def _key(block: str, item: Item) -> str:
     prompt, candidate = item
     turns = [[turn.role, turn.content] for turn in (*prompt.messages, *candidate.context)]
-    return hashlib.sha256(canonical_json([REVISIONS[block], turns, candidate.text]).encode()).hexdigest()
+    said = canonical_json([REVISIONS[block], turns, candidate.text])
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()  # models do write half characters
 
 
 class _Cache:

@@ -1,6 +1,7 @@
 """A fitted reward head as a scorer and as an annotator: `kind: fitted`."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +38,7 @@ class FittedScorer:
         self._head = file.head.head()
         self._folds = [fold.head.head() for fold in file.folds]
         self._fold_of = {prompt: number for number, fold in enumerate(file.folds) for prompt in fold.prompts}
+        self._lock = threading.Lock()
         self._reader = FeatureReader(tuple(file.head.blocks), cache, workers=workers)
 
     async def score_many(self, items: Sequence[Item]) -> Sequence[float]:
@@ -47,7 +49,8 @@ class FittedScorer:
         """One number for each response, in their order."""
         if not items:
             return []
-        features = self._reader.read(items)
+        with self._lock:  # batches that arrive together must not each start worker processes of their own
+            features = self._reader.read(items)
         folds = np.array([self._fold_of.get(prompt.id, -1) for prompt, _ in items])
         scores = np.zeros(len(items))
         for fold in np.unique(folds).tolist():

@@ -140,8 +140,8 @@ class HiddenStates:
                 self._workers.append(self._idle[-1])
             worker = self._idle.pop()
         try:
-            messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-            reply = worker.ask({"messages": messages, "response": response})
+            messages = [{"role": turn.role, "content": _whole(turn.content)} for turn in turns]
+            reply = worker.ask({"messages": messages, "response": _whole(response)})
         finally:
             with self._lock:
                 self._idle.append(worker)
@@ -198,6 +198,11 @@ class _Worker:
             return process
         cause = reply["error"] if reply else "it ended while loading"
         raise ModelUnavailable(f"hidden states: cannot load {self._settings['path']} ({cause}; {self.close()})")
+
+
+def _whole(text: str) -> str:
+    """The text without half characters, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _exchange(process: subprocess.Popen[bytes], message: Mapping[str, Any]) -> dict[str, Any] | None:
