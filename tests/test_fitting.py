@@ -159,7 +159,15 @@ def test_too_few_votes_are_refused_before_any_work(ledger, tmp_path, prompts, op
 
 @pytest.mark.parametrize(
     "options",
-    [{"criterion": "beauty"}, {"name": "helpful-v0"}, {"name": "../x"}, {"features": ()}, {"kinds": ()}],
+    [
+        {"criterion": "beauty"},
+        {"name": "helpful-v0"},
+        {"name": "../x"},
+        {"features": ()},
+        {"kinds": ()},
+        {"features": ("bert",)},
+        {"kinds": ("humans",)},
+    ],
 )
 def test_options_that_mean_nothing(options):
     with pytest.raises(UsageError):

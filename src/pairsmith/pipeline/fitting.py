@@ -23,7 +23,7 @@ from pairsmith.measures.head_figures import (
     length_log_odds,
 )
 from pairsmith.measures.reward_head import PairTable, decided, fit_head
-from pairsmith.models.features import FeatureReader
+from pairsmith.models.features import BLOCKS, FeatureReader
 from pairsmith.models.fitted_files import (
     FOLDER,
     ID_END,
@@ -43,6 +43,7 @@ Notify = Callable[[int, int], None]
 DEFAULT_FEATURES = ("surface", "manner")
 """What needs no model and no download; `minilm` and `hidden` are asked for by name."""
 
+_KINDS = ("human", "imported", "judge", "reward", "verifier")
 _MIN_PAIRS = 50
 _SEED = 0
 
@@ -61,6 +62,10 @@ class FitOptions:
             raise UsageError(f"--criterion {self.criterion}: take one of {', '.join(CRITERIA)}")
         if not self.features or not self.kinds:
             raise UsageError("--features and --votes need at least one name each")
+        for option, given, known in (("features", self.features, BLOCKS), ("votes", self.kinds, _KINDS)):
+            for each in given:
+                if each not in known:
+                    raise UsageError(f"--{option}: there is no {each!r}; take some of {', '.join(known)}")
         if self.name and not re.fullmatch(NAME_PATTERN, self.name):
             raise UsageError(f"{self.name!r} cannot be the name of a scorer: take up to 64 of a-z, A-Z, 0-9, . _ -")
         if self.name in SHIPPED:
