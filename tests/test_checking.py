@@ -143,6 +143,7 @@ def test_a_misspelt_kind_is_found_on_loading():
     with pytest.raises(ConfigError) as caught:
         parse_config("models: {m: {kind: vllm}}\nannotate: {annotators: [{kind: jugde}]}")
     assert str(caught.value).splitlines() == [
-        "pairsmith.yaml:1: models.m.kind: unknown kind 'vllm'; use local, openai or `package.module:Class`",
+        "pairsmith.yaml:1: models.m.kind: unknown kind 'vllm'; use local, openai, minilm, sentence_transformers or "
+        "`package.module:Class`",
         "pairsmith.yaml:2: annotate.annotators.0.kind: unknown kind 'jugde'; did you mean 'judge'?",
     ]

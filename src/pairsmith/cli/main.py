@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pairsmith import __version__
-from pairsmith.cli import configuration, people, plain, projects, stages
+from pairsmith.cli import configuration, fitting, people, plain, projects, stages
 from pairsmith.cli.context import Settings, printable
 from pairsmith.cli.edits import edits
 from pairsmith.errors import INTERRUPTED_EXIT_CODE, PairsmithError
@@ -41,6 +41,7 @@ stages.register(app)
 people.register(app)
 app.command(epilog="Example: pairsmith edits --limit 50")(edits)
 plain.register(app)
+fitting.register(app)
 app.add_typer(configuration.app, name="config")
 
 

@@ -60,11 +60,13 @@ class AnnotatorConfig(Section):
     """One source of votes or scores."""
 
     kind: str
-    """`verifier`, `scorer`, `judge`, `panel`, `rubric`, `reward_server`, `reward_model`, or `package.module:Class`."""
+    """`verifier`, `scorer`, `fitted`, `judge`, `panel`, `rubric`, `reward_server`, `reward_model`, or
+    `package.module:Class`."""
     name: str = ""
     """Name in the records; by default made from kind and model."""
     model: str = ""
-    """A name from `models`; `scorer`: `surface-v0`, which ships; `reward_model`: a folder or Hugging Face name."""
+    """A name from `models`; `scorer`: `surface-v0`; `fitted`: `harmless-v0`, `helpful-v0`, or of a file in `scorers/`;
+    `reward_model`: a folder or Hugging Face name."""
     models: tuple[str, ...] = ()
     """For `panel`: two or more names from `models`, of different families; each becomes a judge of its own."""
     prompts: Literal["all", "checked", "unchecked"] = "all"

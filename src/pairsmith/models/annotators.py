@@ -1,6 +1,7 @@
 """From a line of the configuration to an annotator."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from pairsmith.config import AnnotatorConfig, ModelConfig, RuntimeConfig
@@ -75,6 +76,7 @@ def open_annotator(
     guideline_text: str = "",
     sections: Mapping[str, ModelConfig] | None = None,
     runtime: RuntimeConfig | None = None,
+    project: Path = Path(),
 ) -> Annotator:
     """The annotator that `config` describes.
 
@@ -86,13 +88,16 @@ def open_annotator(
             judge anew, and leaves verifiers and scorers alone.
         guideline_text: the guidelines themselves, shown to judges.
         sections: `models` of the configuration; only reward servers need it.
-        runtime: how patient to be with servers.
+        runtime: how patient to be with servers, and where the cache is.
+        project: the project's folder, which holds fitted scorers and the cache.
 
     Raises:
         ConfigError: if the kind, its model or an option is not known, or your class is not an annotator or scorer.
     """
     if config.kind in ("reward_server", "reward_model"):
         annotator = _open_reward(config, sections or {}, runtime or RuntimeConfig())
+    elif config.kind == "fitted":
+        annotator = _open_fitted(config, runtime or RuntimeConfig(), project)
     else:
         annotator = _open(config, models, seed, guideline, guideline_text)
     return annotator if config.prompts == "all" else SomePrompts(annotator, config.prompts)
@@ -178,6 +183,16 @@ def _open_reward(config: AnnotatorConfig, sections: Mapping[str, ModelConfig], r
         dialect = options.get("dialect", "")
         scorer = RewardServer(config.model, sections[config.model], runtime, dialect=dialect, revision=revision)
     return BatchScorerAnnotator(scorer, name=config.name, min_confidence=config.min_confidence, batch=batch)
+
+
+def _open_fitted(config: AnnotatorConfig, runtime: RuntimeConfig, project: Path) -> Annotator:
+    from pairsmith.models.fitted import FittedAnnotator, FittedScorer
+    from pairsmith.models.fitted_files import find_scorer
+
+    _take_options(config, {})
+    file = find_scorer(config.model, project, f"{_KEY}: fitted")
+    scorer = FittedScorer(file, project / runtime.cache, workers=runtime.workers)
+    return FittedAnnotator(scorer, name=config.name, min_confidence=config.min_confidence)
 
 
 def _open_surface(config: AnnotatorConfig) -> Annotator:

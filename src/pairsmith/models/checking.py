@@ -38,7 +38,7 @@ async def check_chat_model(name: str, section: ModelConfig, runtime: RuntimeConf
 
 
 async def check_annotator(
-    config: AnnotatorConfig, sections: Mapping[str, ModelConfig], runtime: RuntimeConfig
+    config: AnnotatorConfig, sections: Mapping[str, ModelConfig], runtime: RuntimeConfig, project: Path
 ) -> Sequence[str]:
     """Make sure that the annotator can be opened, and return the names its votes will carry; of your own class none.
 
@@ -61,7 +61,7 @@ async def check_annotator(
     unopened: Mapping[str, ChatModel] = {name: _Unopened(name) for name in sections}
     names = []
     for each in expand_panels([config], sections):
-        annotator = open_annotator(each, unopened, seed=0, sections=sections, runtime=runtime)
+        annotator = open_annotator(each, unopened, seed=0, sections=sections, runtime=runtime, project=project)
         names.append(annotator.name)
         close = getattr(annotator, "close", None)
         if close is not None:

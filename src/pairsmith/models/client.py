@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final, Generic, TypeVar
 
 from pairsmith.config import ModelConfig, RuntimeConfig
-from pairsmith.errors import Incomplete, ModelError, ModelUnavailable
+from pairsmith.errors import ConfigError, Incomplete, ModelError, ModelUnavailable
 from pairsmith.models.concurrency import Gate, Place
 from pairsmith.models.http import Http, Lost, Reply, key_from_environment
 from pairsmith.models.retry import Circuit, RetryPolicy, retry_after_s
@@ -96,8 +96,10 @@ class ServerClient:
         """The client of the server at `base_url`.
 
         Raises:
-            ConfigError: no usable address, or the key's environment variable is not set.
+            ConfigError: no model name, no usable address, or the key's environment variable is not set.
         """
+        if not config.model:
+            raise ConfigError(f"models.{name}.model: missing; give the model name the server knows")
         key = key_from_environment(config.api_key_env, f"models.{name}.api_key_env")
         http = Http(config.base_url, f"models.{name}.base_url", api_key=key, timeout_s=runtime.timeout_s)
         gate = Gate(runtime.most_in_flight, search=runtime.concurrency == "auto")

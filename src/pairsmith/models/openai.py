@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from pairsmith.config import ModelConfig, RuntimeConfig
-from pairsmith.errors import ConfigError, ModelError, ModelUnavailable
+from pairsmith.errors import ModelError, ModelUnavailable
 from pairsmith.models.client import ServerClient, Unusable
 from pairsmith.models.concurrency import Gate
 from pairsmith.models.http import MAX_ANSWER_BYTES, Http
@@ -71,8 +71,6 @@ class OpenAIChatModel:
         Raises:
             ConfigError: no usable address, no model name, or the key's environment variable is not set.
         """
-        if not config.model:
-            raise ConfigError(f"models.{name}.model: missing; give the model name the server knows")
         made = cls.__new__(cls)
         client = ServerClient.from_config(name, config, runtime)
         made._set_up(name, config.base_url.rstrip("/"), config.model, client)

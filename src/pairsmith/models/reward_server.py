@@ -1,20 +1,19 @@
 """Reward models behind a server: which dialect it speaks is found by asking it, not by its name."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
 from pairsmith.config import ModelConfig, RuntimeConfig
 from pairsmith.errors import ModelError, ModelUnavailable
 from pairsmith.models.batching import Item
-from pairsmith.models.client import ServerClient, Unusable
+from pairsmith.models.client import ServerClient
+from pairsmith.models.json_answers import ask_object
 from pairsmith.models.reward_wire import DIALECTS, Dialect
 from pairsmith.records import Candidate, Message, Prompt
 
 __all__ = ["RewardServer"]
 
-_NOT_OFFERED: Final = {400, 404, 405, 415, 422, 501}
 _GREETING: Final = Prompt.of([Message("user", "Say hello.")])
 _PROBE: Final[Item] = (_GREETING, Candidate.imported(_GREETING.id, "Hello!"))
 
@@ -85,14 +84,6 @@ class RewardServer:
         )
 
     async def _ask(self, dialect: Dialect, items: Sequence[Item]) -> list[float]:
-        body = json.dumps({"model": self._model, **dialect.ask(items)}).encode("ascii")
-        answer = await self._client.ask(self._root + dialect.path, body, _read_object, excused=_NOT_OFFERED)
+        question = {"model": self._model, **dialect.ask(items)}
+        answer = await ask_object(self._client, self._root + dialect.path, question)
         return dialect.read(answer, len(items))
-
-
-def _read_object(raw: bytes) -> tuple[dict[str, Any], float] | Unusable:
-    try:
-        whole = json.loads(raw)
-    except (ValueError, RecursionError):
-        whole = None
-    return (whole, 1.0) if isinstance(whole, dict) else Unusable("the answer is not a JSON object")

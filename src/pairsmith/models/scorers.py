@@ -176,8 +176,16 @@ class BatchScorerAnnotator(ScorerAnnotator):
     Its votes carry the revision of the scorer as their guideline: another revision is another voter.
     """
 
-    def __init__(self, scorer: BatchScorer, *, name: str = "", min_confidence: float = 0.6, batch: int = 16) -> None:
-        super().__init__(scorer, name=name or scorer.name, min_confidence=min_confidence)
+    def __init__(
+        self,
+        scorer: BatchScorer,
+        *,
+        name: str = "",
+        min_confidence: float = 0.6,
+        batch: int = 16,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(scorer, name=name or scorer.name, min_confidence=min_confidence, provenance=provenance)
         self.guideline = scorer.revision
         self._batcher = Batcher(scorer.score_many, batch)
         self._asked: dict[str, asyncio.Task[float]] = {}

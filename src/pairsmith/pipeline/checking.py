@@ -51,7 +51,7 @@ async def _problems(project: Path, config: Config) -> list[tuple[str, Exception]
     names: Counter[str] = Counter()
     for index, annotator in enumerate(config.annotate.annotators):
         try:
-            for each in await check_annotator(annotator, config.models, config.runtime):
+            for each in await check_annotator(annotator, config.models, config.runtime, project):
                 names[each] += 1
                 if names[each] == 2:
                     raise ConfigError(f"annotate.annotators: several are called {each!r}; give each its own `name`")

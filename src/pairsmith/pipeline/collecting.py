@@ -68,6 +68,7 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
                 guideline_text=text,
                 sections=config.models,
                 runtime=config.runtime,
+                project=project,
             )
             for each in entries
         ]

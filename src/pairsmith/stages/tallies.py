@@ -31,6 +31,7 @@ class Tally:
     canaries: int = 0
     fooled: Counter[str] = field(default_factory=Counter)
     demonstration: bool = False
+    verdict: str = ""
     refused_at_start: bool = False
 
     def want(self, comparison: Comparison, *, present: bool) -> None:
@@ -67,6 +68,7 @@ class Tally:
         for vote in votes:
             self.labels[vote.label] += 1
             self.demonstration |= vote.criteria.get("demonstration") is True
+            self.verdict = str(vote.criteria.get("verdict", ""))
             self._observe(vote)
             if self.guard is not None and not vote.revision:
                 self.guard.put(self.places[comparison.id], vote.criteria)
@@ -123,6 +125,8 @@ class Tally:
             )
         if self.demonstration:
             yield f"{name}: a demonstration scorer; its gap alone never satisfies the gate"
+        if self.verdict.startswith("no better"):
+            yield f"{name}: {self.verdict} on the votes it was fitted on; its gap alone never satisfies the gate"
 
     def _faults(self) -> Iterator[str]:
         if detects_position(self.orders_agree, self.both_orders):
