@@ -72,10 +72,11 @@ class CollectConfig(Section):
 
 
 class ModelConfig(Section):
-    """One model that can write candidates or judge them."""
+    """One model that can write candidates, judge them, or turn texts into vectors."""
 
     kind: str = "openai"
-    """`local` (in process), `openai` (any OpenAI-compatible server), or `package.module:Class` of your own."""
+    """`local` (in process), `openai` (any OpenAI-compatible server), `package.module:Class` of your own; embedders:
+    `minilm`, `openai`, `sentence_transformers`."""
     model: str = ""
     """Model name sent to the server; for `local`, a name for the records."""
     base_url: str = ""
@@ -93,7 +94,7 @@ class ModelConfig(Section):
     context_tokens: Annotated[int, Field(ge=256)] = 2048
     """Context window of `local`, prompt and answer together."""
     options: dict[str, Any] = Field(default={})
-    """Settings of your own model class."""
+    """Settings of an embedder or of your own model class."""
 
     @field_validator("base_url")
     @classmethod

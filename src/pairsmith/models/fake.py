@@ -18,6 +18,7 @@ from typing import Any, Self
 from pairsmith.ids import canonical_json
 from pairsmith.models.fake_answers import fake_answer, fake_reply
 from pairsmith.models.fake_batch import FakeBatches
+from pairsmith.models.fake_embeddings import EMBEDDINGS_PATH, fake_embeddings
 from pairsmith.models.fake_faults import Fault, Faults, http_head, in_order, play, storm
 from pairsmith.models.fake_rewards import REWARD_PATHS, fake_rewards
 
@@ -176,11 +177,14 @@ class FakeServer:
         if path.startswith(("/v1/files", "/v1/batches")):
             return await self._send(writer, *self.batches.answer(method, path.removeprefix("/v1"), raw))
         dialect = path.lstrip("/")
-        if method != "POST" or (path != "/v1/chat/completions" and dialect not in self._rewards):
+        if method != "POST" or (path not in ("/v1/chat/completions", EMBEDDINGS_PATH) and dialect not in self._rewards):
             return await self._send(writer, 404, {"error": {"message": f"no such address: {path}"}})
         try:
             body = json.loads(raw)
-            answer = fake_rewards(dialect, body) if dialect in self._rewards else self._answer(body)
+            if path == EMBEDDINGS_PATH:
+                answer = fake_embeddings(body)
+            else:
+                answer = fake_rewards(dialect, body) if dialect in self._rewards else self._answer(body)
         except (ValueError, KeyError, TypeError) as error:
             return await self._send(writer, 400, {"error": {"message": f"unusable request: {error!r}"}})
         return await self._answer_call(body, answer, writer)

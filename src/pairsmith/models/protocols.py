@@ -154,8 +154,21 @@ class BatchScorer(Protocol):
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Turns texts into unit vectors, float32, shape (len(texts), dimensions)."""
+    """Turns texts into vectors whose dot product says how alike they are.
+
+    `revision` names the version of the model behind it: with another one all vectors are others.
+    """
+
+    name: str
+    revision: str
 
     def embed(self, texts: Sequence[str]) -> Any:
-        """The vectors as a numpy array."""
+        """A numpy array of float32, shape (texts, dimensions): unit vectors, zero for a text that is blank.
+
+        Blocks until all are there; inside an event loop, call it through `asyncio.to_thread`.
+
+        Raises:
+            ModelError: the model cannot embed these texts.
+            ModelUnavailable: it is down, or not to be had.
+        """
         ...

@@ -1,23 +1,18 @@
 """Reward models behind a server: which dialect it speaks is found by asking it, not by its name."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any, Final
-
-import httpx
 
 from pairsmith.config import ModelConfig, RuntimeConfig
 from pairsmith.errors import ModelError, ModelUnavailable
 from pairsmith.models.batching import Item
-from pairsmith.models.openai import OpenAIChatModel, _Failure
-from pairsmith.models.protocols import Completion
+from pairsmith.models.json_client import JsonClient
 from pairsmith.models.reward_wire import DIALECTS, Dialect
 from pairsmith.records import Candidate, Message, Prompt
 
 __all__ = ["RewardServer"]
 
-_NOT_OFFERED: Final = {400, 404, 405, 415, 422, 501}
 _GREETING: Final = Prompt.of([Message("user", "Say hello.")])
 _PROBE: Final[Item] = (_GREETING, Candidate.imported(_GREETING.id, "Hello!"))
 
@@ -39,8 +34,8 @@ class RewardServer:
         self.name = f"reward:{name}"
         self.revision = revision or section.model
         self.scale: tuple[float, float] | None = None
-        client = _JsonClient.from_config(name, section, runtime)
-        assert isinstance(client, _JsonClient)
+        client = JsonClient.from_config(name, section, runtime)
+        assert isinstance(client, JsonClient)
         self._client = client
         self._root = section.base_url.rstrip("/").removesuffix("/v1").removesuffix("/get_reward").rstrip("/")
         self._model = section.model
@@ -95,29 +90,3 @@ class RewardServer:
         async with self._in_flight:
             answer = await self._client.post(self._root + dialect.path, body)
         return dialect.read(answer, len(items))
-
-
-class _JsonClient(OpenAIChatModel):
-    """The client of chat servers (retries, deadlines, circuit breaker, size cap), for other questions and answers."""
-
-    async def post(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The JSON object that the server answers. Questions at the same time go to the same address."""
-        self._url = url
-        completion = await self._ask(json.dumps(body).encode("ascii"))
-        answer: dict[str, Any] = json.loads(completion.text)
-        return answer
-
-    def _read_answer(self, raw: bytes) -> "Completion | _Failure":
-        try:
-            whole = json.loads(raw)
-        except (ValueError, RecursionError):
-            whole = None
-        if not isinstance(whole, dict):
-            return _Failure(f"the answer is not a JSON object; it sent: {self._excerpt(raw)}", unusable=True)
-        self._answered = True
-        return Completion(raw.decode("utf-8"), "stop")
-
-    def _read_refusal(self, response: httpx.Response, raw: bytes) -> "_Failure":
-        if response.status_code in _NOT_OFFERED:  # this address or this text, not the server
-            raise ModelError(f"HTTP {response.status_code}: {self._excerpt(raw)}")
-        return super()._read_refusal(response, raw)

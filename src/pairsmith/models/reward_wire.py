@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from pairsmith.errors import ModelError
 from pairsmith.models.batching import Item
 
-__all__ = ["DIALECTS", "Dialect"]
+__all__ = ["DIALECTS", "Dialect", "numbered_entries"]
 
 UNIT: Final = (0.0, 1.0)
 
@@ -57,7 +57,7 @@ def _queries(items: Sequence[Item]) -> Mapping[str, Any]:
 def _read_pooling(answer: Mapping[str, Any], n: int) -> list[float]:
     """One number each; of one number per token, the last: that is where a reward head is trained to speak."""
     values = []
-    for entry in _entries(answer, n):
+    for entry in numbered_entries(answer, n):
         data = entry.get("data")
         last = data[-1] if isinstance(data, list) and data and isinstance(data[-1], list) else data
         if not isinstance(last, list) or len(last) != 1:
@@ -70,7 +70,7 @@ def _read_pooling(answer: Mapping[str, Any], n: int) -> list[float]:
 def _read_classes(answer: Mapping[str, Any], n: int) -> list[float]:
     """The probability of the only class, or of the second of two (by custom "good")."""
     values = []
-    for entry in _entries(answer, n):
+    for entry in numbered_entries(answer, n):
         probabilities = entry.get("probs")
         if not isinstance(probabilities, list) or len(probabilities) not in (1, 2):
             raise ModelError("expected the probabilities of one or two classes")
@@ -82,7 +82,7 @@ def _read_classes(answer: Mapping[str, Any], n: int) -> list[float]:
 
 
 def _read_scores(answer: Mapping[str, Any], n: int) -> list[float]:
-    return [_number(entry.get("score")) for entry in _entries(answer, n)]
+    return [_number(entry.get("score")) for entry in numbered_entries(answer, n)]
 
 
 def _read_rewards(answer: Mapping[str, Any], n: int) -> list[float]:
@@ -92,14 +92,18 @@ def _read_rewards(answer: Mapping[str, Any], n: int) -> list[float]:
     return [_number(reward[0] if isinstance(reward, list) and len(reward) == 1 else reward) for reward in rewards]
 
 
-def _entries(answer: Mapping[str, Any], n: int) -> list[Mapping[str, Any]]:
-    """The entries of `data` in the order of their `index`, which is the order of the question."""
+def numbered_entries(answer: Mapping[str, Any], n: int) -> list[Mapping[str, Any]]:
+    """The entries of `data` in the order of their `index`, which is the order of the question.
+
+    Raises:
+        ModelError: there is not exactly one for each of `n`.
+    """
     data = answer.get("data")
     if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
         raise ModelError("the answer has no list `data`")
     ordered = sorted(data, key=lambda entry: entry["index"] if type(entry.get("index")) is int else -1)
     if [entry.get("index") for entry in ordered] != list(range(n)):
-        raise ModelError(f"expected one entry for each of {n} responses")
+        raise ModelError(f"expected one entry for each of {n} texts")
     return ordered
 
 

