@@ -1,0 +1,156 @@
+"""Benchmark items that somebody reworded: close to a prompt by their words, or by their meaning.
+
+Two stages after the n-grams of `pairsmith.measures.contamination`. *Lexical*: the cosine of TF-IDF vectors. Items that
+are not near enough by that, but share some words, are *gated* to the *semantic* stage, the cosine of the vectors of an
+embedder. What these find is for a person to look at: a word problem with other numbers is near its sibling, too. An item
+that shares no rare word with the text (a translation) is proposed by neither.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairsmith.measures.hashing import PART_SEPARATOR
+from pairsmith.measures.neighbours import LexicalIndex, Neighbours, build_lexical, nearest_items
+from pairsmith.measures.text import normalise
+
+__all__ = [
+    "GATE",
+    "LEXICAL",
+    "POSSIBLE",
+    "SEMANTIC",
+    "Near",
+    "NearIndex",
+    "NearMethod",
+    "build_near",
+    "cosines_of",
+    "decide",
+    "propose",
+    "to_embed",
+]
+
+LEXICAL = 0.5
+"""From this cosine of word vectors on, a text is near an item."""
+GATE = 0.25
+"""From this one on, the embedder is asked."""
+SEMANTIC = 0.85
+"""From this cosine of an embedder's vectors on, a text says the same as an item."""
+POSSIBLE = 0.75
+"""From this one on, it may."""
+
+# Of shorter passages every second is near some question of its kind ("What is the capital of ...").
+_MIN_WORDS = 8
+_CANDIDATES = 3
+_SPAN_CHARACTERS = 400
+
+NearMethod = Literal["lexical", "semantic", "possible"]
+_RANK: dict[NearMethod, int] = {"possible": 0, "lexical": 1, "semantic": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A benchmark item near a text.
+
+    `item` counts from 0 within its benchmark; `text` is the item, or that turn of it. `score` is the cosine of
+    `method`: `lexical`, `semantic`, or `possible` (semantic, but low). `cosine` is None where no embedder was asked.
+    `span` is the text, at most 400 characters of it.
+    """
+
+    benchmark: str
+    item: int
+    text: str
+    method: NearMethod
+    score: float
+    lexical: float
+    cosine: float | None
+    span: str
+
+
+@dataclass(frozen=True, slots=True)
+class NearIndex:
+    """Benchmark items and their turns, by their words; made by `build_near`, picklable."""
+
+    names: tuple[str, ...]
+    where: tuple[tuple[int, int], ...]
+    passages: tuple[str, ...]
+    lexical: LexicalIndex
+
+
+def build_near(benchmarks: Sequence[tuple[str, Sequence[str]]]) -> NearIndex:
+    """Index the items of `benchmarks` (name, items) and the turns of each; those under 8 words aside."""
+    passages: dict[str, tuple[str, tuple[int, int]]] = {}
+    for number, (_, items) in enumerate(benchmarks):
+        for item, text in enumerate(items):
+            turns = text.split(PART_SEPARATOR)
+            for passage in dict.fromkeys([text.replace(PART_SEPARATOR, "\n\n"), *turns]):
+                key = normalise(passage)
+                if key.count(" ") >= _MIN_WORDS - 1:
+                    passages.setdefault(key, (passage, (number, item)))
+    texts = tuple(text for text, _ in passages.values())
+    return NearIndex(
+        tuple(name for name, _ in benchmarks), tuple(where for _, where in passages.values()), texts, build_lexical(texts)
+    )
+
+
+def propose(index: NearIndex, texts: Sequence[str]) -> Neighbours:
+    """The few items most like each text by their words, from `GATE` on."""
+    return nearest_items(index.lexical, texts, floor=GATE, most=_CANDIDATES)
+
+
+def to_embed(index: NearIndex, texts: Sequence[str], found: Neighbours) -> list[str]:
+    """The texts and passages whose vectors decide about the pairs that words alone do not decide; sorted."""
+    open_pairs = found.cosines < LEXICAL
+    chosen = {texts[place] for place in found.texts[open_pairs].tolist()}
+    return sorted(chosen | {index.passages[place] for place in found.items[open_pairs].tolist()})
+
+
+def cosines_of(
+    index: NearIndex, texts: Sequence[str], found: Neighbours, vectors: Mapping[str, Any]
+) -> NDArray[np.float64]:
+    """The cosine of each pair in `found`; NaN where `vectors` (text -> unit vector) lacks one of the two."""
+    cosines = np.full(len(found.texts), np.nan)
+    for place, (text, item) in enumerate(zip(found.texts.tolist(), found.items.tolist(), strict=True)):
+        one, other = vectors.get(texts[text]), vectors.get(index.passages[item])
+        if one is not None and other is not None:
+            cosines[place] = np.dot(np.asarray(one, np.float64), np.asarray(other, np.float64))
+    return cosines
+
+
+def decide(
+    index: NearIndex, texts: Sequence[str], found: Neighbours, cosines: NDArray[np.float64] | None = None
+) -> dict[str, Near]:
+    """The nearest item of each text that has one: text -> what is near it.
+
+    Args:
+        index: what was looked for.
+        texts: those of `propose`.
+        found: what `propose` returned.
+        cosines: of the embedder's vectors, one for each pair of `found`, NaN where it was not asked.
+    """
+    nearest: dict[str, Near] = {}
+    meanings = np.full(len(found.texts), np.nan) if cosines is None else cosines
+    rows = zip(found.texts.tolist(), found.items.tolist(), found.cosines.tolist(), meanings.tolist(), strict=True)
+    for text, item, lexical, meaning in rows:
+        cosine = None if np.isnan(meaning) else meaning
+        method = _method(lexical, cosine)
+        if method is None:
+            continue
+        score = lexical if method == "lexical" or cosine is None else cosine
+        old = nearest.get(texts[text])
+        if old is None or (_RANK[method], score) > (_RANK[old.method], old.score):
+            benchmark, number = index.where[item]
+            span = texts[text][:_SPAN_CHARACTERS]
+            near = Near(index.names[benchmark], number, index.passages[item], method, score, lexical, cosine, span)
+            nearest[texts[text]] = near
+    return nearest
+
+
+def _method(lexical: float, cosine: float | None) -> NearMethod | None:
+    if lexical >= LEXICAL:
+        return "lexical"
+    if cosine is None or cosine < POSSIBLE:
+        return None
+    return "semantic" if cosine >= SEMANTIC else "possible"
