@@ -130,8 +130,13 @@ class ValidateConfig(Section):
 
     benchmarks: tuple[str, ...] = ()
     """Evaluation files; without any, the `benchmarks/` folder of the project; without that, not evaluated."""
-    contaminated: Literal["drop", "flag"] = "drop"
-    """`drop` removes pairs that repeat a benchmark item; `flag` keeps and counts them."""
+    contaminated: Literal["drop", "flag", "report"] = "drop"
+    """`drop` removes pairs that repeat a benchmark item; `flag` keeps them and says so in their rows; `report` keeps
+    them as they are. They count in all three."""
+    near: Literal["review", "drop", "off"] = "review"
+    """Pairs whose prompt is near an item by its words or its meaning: `review` keeps them and says so in their rows."""
+    semantic: str = "off"
+    """Embedder that compares meanings: `minilm`, a name from `models`, or `off`."""
     ngram: Annotated[int, Field(ge=2, le=50)] = 5
     """Words per n-gram when looking for benchmark items."""
     coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.4
@@ -236,6 +241,8 @@ class Config(Section):
         wanted = [("generate.models", name) for name in self.generate.models]
         wanted += [("generate.strategies", name) for name in self.generate.asks()]
         wanted += [("annotate.annotators", name) for each in self.annotate.annotators for name in each.needed_models]
+        if self.validation.semantic not in ("off", "minilm"):
+            wanted.append(("validate.semantic", self.validation.semantic))
         for key, name in wanted:
             if name not in self.models:
                 known = ", ".join(self.models) or "none is defined"

@@ -2,8 +2,8 @@
 
 Two stages after the n-grams of `pairsmith.measures.contamination`. *Lexical*: the cosine of TF-IDF vectors. Items that
 are not near enough by that, but share some words, are *gated* to the *semantic* stage, the cosine of the vectors of an
-embedder. What these find is for a person to look at: a word problem with other numbers is near its sibling, too. An item
-that shares no rare word with the text (a translation) is proposed by neither.
+embedder. What these find is for a person to look at: a word problem with other numbers is near its sibling, too. An
+item that shares no rare word with the text (a translation) is proposed by neither.
 """
 
 from collections.abc import Mapping, Sequence
@@ -91,7 +91,10 @@ def build_near(benchmarks: Sequence[tuple[str, Sequence[str]]]) -> NearIndex:
                     passages.setdefault(key, (passage, (number, item)))
     texts = tuple(text for text, _ in passages.values())
     return NearIndex(
-        tuple(name for name, _ in benchmarks), tuple(where for _, where in passages.values()), texts, build_lexical(texts)
+        names=tuple(name for name, _ in benchmarks),
+        where=tuple(where for _, where in passages.values()),
+        passages=texts,
+        lexical=build_lexical(texts),
     )
 
 

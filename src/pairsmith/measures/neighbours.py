@@ -76,10 +76,9 @@ def build_lexical(items: Sequence[str]) -> LexicalIndex:
     rare = frequency <= _PROPOSING
     chosen = np.flatnonzero(rare[columns])
     chosen = chosen[np.argsort(columns[chosen], kind="stable")]
-    holders = _Rows(
-        np.searchsorted(columns[chosen], np.arange(len(distinct) + 1)), owners[chosen], rows.values[chosen]
-    )
-    return LexicalIndex(distinct, weights, rare, rows, holders, owners * len(distinct) + columns, float(np.log(1 + len(items)) + 1.0))
+    holders = _Rows(np.searchsorted(columns[chosen], np.arange(len(distinct) + 1)), owners[chosen], rows.values[chosen])
+    cells = owners * len(distinct) + columns
+    return LexicalIndex(distinct, weights, rare, rows, holders, cells, float(np.log(1 + len(items)) + 1.0))
 
 
 def nearest_items(index: LexicalIndex, texts: Sequence[str], *, floor: float, most: int = 5) -> Neighbours:
@@ -104,7 +103,7 @@ def _nearest(index: LexicalIndex, texts: Sequence[str], first: int, floor: float
     owners = np.repeat(np.arange(len(texts)), np.diff(queries.starts))
     places, pairs = _proposals(index, queries, owners)
     count = len(index.items.starts) - 1
-    partial = np.bincount(pairs, weights=places)
+    partial: _F64 = np.bincount(pairs, weights=places).astype(np.float64)
     proposed = np.flatnonzero(partial)
     proposed = _largest(proposed // count, partial[proposed], proposed, 4 * most)
     cosines = _cosines(index, queries, proposed // count, proposed % count)
@@ -144,7 +143,8 @@ def _cosines(index: LexicalIndex, queries: _Rows, owners: _I64, items: _I64) -> 
     wanted = items[which] * len(index.keys) + queries.columns[places]
     at = np.minimum(np.searchsorted(index.cells, wanted), len(index.cells) - 1)
     products = queries.values[places] * np.where(index.cells[at] == wanted, index.items.values[at], 0.0)
-    return np.bincount(which, weights=products, minlength=len(owners))
+    cosines: _F64 = np.bincount(which, weights=products, minlength=len(owners)).astype(np.float64)
+    return cosines
 
 
 def _largest(groups: _I64, scores: _F64, values: _I64, most: int) -> _I64:

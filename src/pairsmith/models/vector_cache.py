@@ -49,9 +49,7 @@ class CachedEmbedder:
                 for start in range(0, len(missing), _AT_A_TIME):
                     batch = missing[start : start + _AT_A_TIME]
                     vectors = self._embedder.embed([wanted[key] for key in batch])
-                    rows = [
-                        (key, vector.astype("<f4").tobytes()) for key, vector in zip(batch, vectors, strict=True)
-                    ]
+                    rows = [(key, vector.astype("<f4").tobytes()) for key, vector in zip(batch, vectors, strict=True)]
                     with file:
                         file.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
                     known |= {key: np.asarray(vector, np.float32) for key, vector in zip(batch, vectors, strict=True)}
@@ -59,7 +57,8 @@ class CachedEmbedder:
             raise UsageError(f"{self._path}: {error}; delete this file, it only saves time") from error
         if not texts:
             return self._embedder.embed([])
-        return np.stack([known[key] for key in keys])
+        vectors: Vectors = np.stack([known[key] for key in keys])
+        return vectors
 
 
 def _read(file: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Vectors]:

@@ -7,8 +7,10 @@ from typing import Any
 from pairsmith.config import Config
 from pairsmith.engine import available_cores
 from pairsmith.measures.judge_audit import audit_judges, failed_judges
+from pairsmith.models.protocols import Embedder
 from pairsmith.pipeline.facts import Facts
 from pairsmith.pipeline.gate import gate
+from pairsmith.pipeline.meanings import compare_meanings
 from pairsmith.pipeline.summary import summarise
 from pairsmith.records import (
     Annotation,
@@ -20,6 +22,7 @@ from pairsmith.records import (
     Queued,
     Resolution,
     Resolved,
+    Validated,
 )
 from pairsmith.stages.export import export
 from pairsmith.stages.resolve import resolve
@@ -35,7 +38,7 @@ class Derived:
 
     resolved: Resolved
     pairs: tuple[PreferencePair, ...]
-    validated: Outcome[PreferencePair]
+    validated: Validated
     split: Outcome[PreferencePair]
     exported: Outcome[Mapping[str, Any]]
     metrics: Mapping[str, Any]
@@ -54,8 +57,22 @@ class Derived:
         )
 
 
-def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], dataset: Mapping[str, Any]) -> Derived:
-    """Run resolve, validate, split and export on the facts; `dataset` says what the metrics are about."""
+def derive(
+    config: Config,
+    facts: Facts,
+    benchmarks: Sequence[Benchmark],
+    dataset: Mapping[str, Any],
+    embedder: Embedder | None = None,
+) -> Derived:
+    """Run resolve, validate, split and export on the facts.
+
+    Args:
+        config: the whole configuration.
+        facts: what the ledger holds.
+        benchmarks: evaluation sets to keep out.
+        dataset: what the metrics are about.
+        embedder: compares the meaning of prompts and benchmark items; without it only words are compared.
+    """
     workers = config.runtime.workers or available_cores()
     audits = audit_judges(
         (vote.annotator, vote.guideline, vote.criteria) for vote in facts.annotations if _judged(vote)
@@ -81,6 +98,7 @@ def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], datase
         seed=config.seed,
         workers=workers,
         gap_threshold=config.gate.min_gap,
+        near=compare_meanings(embedder, pairs, benchmarks) if embedder and benchmarks else None,
     )
     parts = split(config.split, facts.prompts, validated.kept, seed=config.seed)
     exported = export(config.export, parts.kept)

@@ -15,6 +15,7 @@ from pairsmith.records.derived import (
     Resolution,
     Resolved,
     State,
+    Validated,
 )
 from pairsmith.records.facts import (
     LABELS,
@@ -71,5 +72,6 @@ __all__ = [
     "Score",
     "Side",
     "State",
+    "Validated",
     "flip",
 ]
