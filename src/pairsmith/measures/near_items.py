@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pairsmith.measures.hashing import PART_SEPARATOR
 from pairsmith.measures.neighbours import LexicalIndex, Neighbours, build_lexical, nearest_items
-from pairsmith.measures.text import normalise
+from pairsmith.measures.text import normalise, words
 
 __all__ = [
     "GATE",
@@ -32,16 +32,17 @@ __all__ = [
     "to_embed",
 ]
 
-LEXICAL = 0.5
+LEXICAL = 0.58
 """From this cosine of word vectors on, a text is near an item."""
-GATE = 0.25
+GATE = 0.2
 """From this one on, the embedder is asked."""
-SEMANTIC = 0.85
-"""From this cosine of an embedder's vectors on, a text says the same as an item."""
-POSSIBLE = 0.75
-"""From this one on, it may."""
+SEMANTIC = (0.80, 0.95)
+"""From this cosine of an embedder's vectors on, text and item say the same: of 30 words and more, of 12 and fewer."""
+POSSIBLE = (0.75, 0.90)
+"""From this one on, they may."""
 
-# Of shorter passages every second is near some question of its kind ("What is the capital of ...").
+LONG_WORDS, SHORT_WORDS = 30, 12
+# Of shorter texts every second is near some question of its kind ("What is the capital of ...").
 _MIN_WORDS = 8
 _CANDIDATES = 3
 _SPAN_CHARACTERS = 400
@@ -76,6 +77,7 @@ class NearIndex:
     names: tuple[str, ...]
     where: tuple[tuple[int, int], ...]
     passages: tuple[str, ...]
+    lengths: tuple[int, ...]
     lexical: LexicalIndex
 
 
@@ -94,13 +96,16 @@ def build_near(benchmarks: Sequence[tuple[str, Sequence[str]]]) -> NearIndex:
         names=tuple(name for name, _ in benchmarks),
         where=tuple(where for _, where in passages.values()),
         passages=texts,
+        lengths=tuple(key.count(" ") + 1 for key in passages),
         lexical=build_lexical(texts),
     )
 
 
 def propose(index: NearIndex, texts: Sequence[str]) -> Neighbours:
-    """The few items most like each text by their words, from `GATE` on."""
-    return nearest_items(index.lexical, texts, floor=GATE, most=_CANDIDATES)
+    """The few items most like each text of 8 words or more by their words, from `GATE` on."""
+    long = [place for place, text in enumerate(texts) if len(words(text)) >= _MIN_WORDS]
+    found = nearest_items(index.lexical, [texts[place] for place in long], floor=GATE, most=_CANDIDATES)
+    return found._replace(texts=np.array(long, dtype=np.int64)[found.texts])
 
 
 def to_embed(index: NearIndex, texts: Sequence[str], found: Neighbours) -> list[str]:
@@ -138,7 +143,7 @@ def decide(
     rows = zip(found.texts.tolist(), found.items.tolist(), found.cosines.tolist(), meanings.tolist(), strict=True)
     for text, item, lexical, meaning in rows:
         cosine = None if np.isnan(meaning) else meaning
-        method = _method(lexical, cosine)
+        method = _method(lexical, cosine, min(index.lengths[item], len(words(texts[text]))))
         if method is None:
             continue
         score = lexical if method == "lexical" or cosine is None else cosine
@@ -151,9 +156,16 @@ def decide(
     return nearest
 
 
-def _method(lexical: float, cosine: float | None) -> NearMethod | None:
+def _method(lexical: float, cosine: float | None, length: int) -> NearMethod | None:
+    """By which method a text and an item are near each other; `length` is the number of words of the shorter one."""
     if lexical >= LEXICAL:
         return "lexical"
-    if cosine is None or cosine < POSSIBLE:
+    if cosine is None or cosine < _needed(POSSIBLE, length):
         return None
-    return "semantic" if cosine >= SEMANTIC else "possible"
+    return "semantic" if cosine >= _needed(SEMANTIC, length) else "possible"
+
+
+def _needed(bounds: tuple[float, float], length: int) -> float:
+    """Tasks of few words resemble each other without being the same, so the fewer, the more is asked."""
+    shortness = min(1.0, max(0.0, (LONG_WORDS - length) / (LONG_WORDS - SHORT_WORDS)))
+    return bounds[0] + (bounds[1] - bounds[0]) * shortness

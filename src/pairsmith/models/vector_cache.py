@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pairsmith.errors import UsageError
+from pairsmith.errors import ModelError, UsageError
 from pairsmith.models.embedders import Vectors
 from pairsmith.models.protocols import Embedder
 
@@ -53,12 +53,11 @@ class CachedEmbedder:
                     with file:
                         file.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
                     known |= {key: np.asarray(vector, np.float32) for key, vector in zip(batch, vectors, strict=True)}
+        except ModelError:
+            raise
         except (OSError, sqlite3.Error) as error:
             raise UsageError(f"{self._path}: {error}; delete this file, it only saves time") from error
-        if not texts:
-            return self._embedder.embed([])
-        vectors: Vectors = np.stack([known[key] for key in keys])
-        return vectors
+        return np.stack([known[key] for key in keys]) if texts else np.asarray(self._embedder.embed([]))
 
 
 def _read(file: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
