@@ -48,7 +48,7 @@ def test_a_reworded_prompt_is_kept_marked_and_explained() -> None:
     (action,) = outcome.contamination
     assert (action["pair_id"], action["action"], action["method"]) == (pair.id, "review", "lexical")
     assert (action["text"], action["span"], action["field"]) == (ITEM, REWORDED, "prompt")
-    assert "lays five eggs" in [REWORDED[a:b] for a, b in action["shared"]["span"]]
+    assert "hen lays five eggs" in [REWORDED[a:b] for a, b in action["shared"]["span"]]
     figures = outcome.metrics["decontamination"]
     assert (figures["value"], figures["found"]["contaminated"]) == (1.0, 0)  # near is no copy
     assert (figures["near"]["pairs"], figures["near"]["possible"]) == (1, 0)
