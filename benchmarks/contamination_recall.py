@@ -33,6 +33,7 @@ FLOORS = {"exact": 0.98, "case": 0.98, "wrapped": 0.98, "in_response": 0.98, "ed
 FLOORS |= {"short_exact": 0.92, "short_wrapped": 0.92}
 NEAR_FLOORS = {"edit30": 0.95, "rephrased_gsm8k": 0.90}
 CEILINGS = {"generic": 0.0015, "hard": 0.002}
+HARD_ITEMS = 1319
 SEEDS = {"held-out": 20, "chosen-on": 1}
 
 Benchmarks = Sequence[tuple[str, Sequence[str]]]
@@ -191,7 +192,7 @@ def hard_negatives(search: Search, benchmarks: Benchmarks, name: str) -> list[tu
 
     The other benchmarks are in the index, too, as their items weigh the words; but only the other half accuses.
     """
-    items = dict(benchmarks)[name]
+    items = dict(benchmarks)[name][:HARD_ITEMS]
     flagged: list[tuple[str, Found]] = []
     others = [each for each in benchmarks if each[0] != name]
     for half in (0, 1):
@@ -239,7 +240,7 @@ def main() -> None:
     result["recall"] = recall(search, planted, generic, 60 if options.quick else 600, SEEDS[options.set])
     false = accused(search, generic)
     name = "gsm8k_test" if options.set == "held-out" else "math_test"
-    items = dict(benchmarks)[name]
+    items = dict(benchmarks)[name][:HARD_ITEMS]
     hard = hard_negatives(search, benchmarks, name)
     result["recall"] |= rephrased(search, options.data, half)
     result["accused"] = {"generic": len(false) / len(generic), "hard": len(hard) / len(items)}

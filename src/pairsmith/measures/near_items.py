@@ -34,8 +34,8 @@ __all__ = [
 
 LEXICAL = 0.58
 """From this cosine of word vectors on, a text is near an item."""
-GATE = 0.2
-"""From this one on, the embedder is asked."""
+GATE = (0.20, 0.40)
+"""From this one on, the embedder is asked: if both have 30 words and more, and if one has 12 and fewer."""
 SEMANTIC = (0.80, 0.95)
 """From this cosine of an embedder's vectors on, text and item say the same: of 30 words and more, of 12 and fewer."""
 POSSIBLE = (0.75, 0.90)
@@ -103,9 +103,13 @@ def build_near(benchmarks: Sequence[tuple[str, Sequence[str]]]) -> NearIndex:
 
 def propose(index: NearIndex, texts: Sequence[str]) -> Neighbours:
     """The few items most like each text of 8 words or more by their words, from `GATE` on."""
-    long = [place for place, text in enumerate(texts) if len(words(text)) >= _MIN_WORDS]
-    found = nearest_items(index.lexical, [texts[place] for place in long], floor=GATE, most=_CANDIDATES)
-    return found._replace(texts=np.array(long, dtype=np.int64)[found.texts])
+    lengths = np.array([len(words(text)) for text in texts], dtype=np.int64)
+    long = np.flatnonzero(lengths >= _MIN_WORDS)
+    near = nearest_items(index.lexical, [texts[place] for place in long.tolist()], floor=GATE[0], most=_CANDIDATES)
+    found = near._replace(texts=long[near.texts])
+    shorter = np.minimum(lengths[found.texts], np.array(index.lengths, dtype=np.int64)[found.items])
+    passed = found.cosines >= _needed(GATE, shorter)
+    return Neighbours(found.texts[passed], found.items[passed], found.cosines[passed])
 
 
 def to_embed(index: NearIndex, texts: Sequence[str], found: Neighbours) -> list[str]:
@@ -160,12 +164,13 @@ def _method(lexical: float, cosine: float | None, length: int) -> NearMethod | N
     """By which method a text and an item are near each other; `length` is the number of words of the shorter one."""
     if lexical >= LEXICAL:
         return "lexical"
-    if cosine is None or cosine < _needed(POSSIBLE, length):
+    if cosine is None or cosine < _needed(POSSIBLE, np.array(length)):
         return None
-    return "semantic" if cosine >= _needed(SEMANTIC, length) else "possible"
+    return "semantic" if cosine >= _needed(SEMANTIC, np.array(length)) else "possible"
 
 
-def _needed(bounds: tuple[float, float], length: int) -> float:
+def _needed(bounds: tuple[float, float], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
     """Tasks of few words resemble each other without being the same, so the fewer, the more is asked."""
-    shortness = min(1.0, max(0.0, (LONG_WORDS - length) / (LONG_WORDS - SHORT_WORDS)))
-    return bounds[0] + (bounds[1] - bounds[0]) * shortness
+    shortness = np.clip((LONG_WORDS - lengths) / (LONG_WORDS - SHORT_WORDS), 0.0, 1.0)
+    needed: NDArray[np.float64] = bounds[0] + (bounds[1] - bounds[0]) * shortness
+    return needed

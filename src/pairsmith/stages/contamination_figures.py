@@ -117,7 +117,7 @@ def _near(cfg: ValidateConfig, contamination: Contamination, compared: bool) -> 
         "state": "not_evaluated" if reason else "evaluated",
         "reason": reason,
         "mode": cfg.near,
-        "rule": {"lexical": LEXICAL, "gate": GATE, "semantic": list(SEMANTIC), "possible": list(POSSIBLE)},
+        "rule": {"lexical": LEXICAL, "gate": list(GATE), "semantic": list(SEMANTIC), "possible": list(POSSIBLE)},
         "pairs": None if reason else methods["lexical"] + methods["semantic"],
         "possible": None if reason else methods["possible"],
         "methods": dict(sorted(methods.items())),
