@@ -35,6 +35,10 @@ REWORDED = (
     "In a farmer's yard live 24 hens, and each hen lays five eggs per week. How much does he earn in four weeks if a "
     "dozen eggs sells for 3 dollars on the market?"
 )
+SIBLING = (
+    "On a farm every one of 31 hens lays seven eggs a week. At 8 dollars for a dozen, how much does the farmer earn in "
+    "six weeks on the market?"
+)
 OTHERS = [
     "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May.",
     "Which of the following statements about the boiling point of water at high altitude is correct?",
@@ -173,12 +177,13 @@ def test_the_embedder_is_asked_only_where_words_leave_it_open(index: NearIndex) 
 
 
 def test_what_is_sure_goes_before_what_is_possible(index: NearIndex) -> None:
+    text = "Tell me about the history of sailing boats on the inland lakes of the north."
     found = propose(index, [REWORDED])
     two = found._replace(
-        texts=np.array([0, 0]), items=np.array([1, 2]), cosines=np.array([LEXICAL + 0.01, GATE[1] + 0.01])
+        texts=np.array([0, 0]), items=np.array([2, 3]), cosines=np.array([LEXICAL + 0.01, GATE[1] + 0.01])
     )
-    near = decide(index, [REWORDED], two, np.array([np.nan, 0.79]))[REWORDED]
-    assert (near.method, near.text) == ("lexical", OTHERS[0])
+    near = decide(index, [text], two, np.array([np.nan, 0.89]))[text]
+    assert (near.method, near.text) == ("lexical", OTHERS[1])
 
 
 def test_the_index_travels_to_other_processes(index: NearIndex) -> None:
@@ -212,3 +217,15 @@ def test_shared_passages_are_apart_and_in_order(one: str, other: str) -> None:
     assert [words(one[a:b]) for a, b in shared_spans(one, other)[0]] == [
         words(other[a:b]) for a, b in shared_spans(one, other)[1]
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "method"),
+    [
+        (REWORDED, "lexical"),
+        (REWORDED.replace("24", "twenty-four").replace("five", "5"), "lexical"),
+        (SIBLING, "possible"),
+    ],
+)
+def test_a_problem_with_other_numbers_is_a_sibling(index: NearIndex, text: str, method: str) -> None:
+    assert decide(index, [text], propose(index, [text]))[text].method == method

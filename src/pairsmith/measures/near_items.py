@@ -6,6 +6,8 @@ embedder. What these find is for a person to look at: a word problem with other 
 item that shares no rare word with the text (a translation) is proposed by neither.
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,6 +22,7 @@ from pairsmith.measures.text import normalise, words
 __all__ = [
     "GATE",
     "LEXICAL",
+    "OTHER_NUMBERS",
     "POSSIBLE",
     "SEMANTIC",
     "Near",
@@ -41,13 +44,29 @@ SEMANTIC = (0.80, 0.95)
 POSSIBLE = (0.75, 0.90)
 """From this one on, they may."""
 
+OTHER_NUMBERS = 0.08, 0.05
+"""So much more is asked of the lexical and the semantic cosine where text and item have other numbers: siblings."""
+
 LONG_WORDS, SHORT_WORDS = 30, 12
 # Of shorter texts every second is near some question of its kind ("What is the capital of ...").
 _MIN_WORDS = 8
 _CANDIDATES = 3
+_SURELY = 0.97
 _SPAN_CHARACTERS = 400
 
 NearMethod = Literal["lexical", "semantic", "possible"]
+_NUMBER = re.compile(r"\d+(?:[.,/]\d+)*")
+_TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred")
+# "one" is a pronoun as often as a number
+_NUMBER_WORDS = {
+    **{
+        word: str(n)
+        for n, word in enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), start=2)
+    },
+    **{word: str(n) for n, word in enumerate(_TEENS, start=10)},
+    **{word: str(10 * n) for n, word in enumerate(_TENS, start=2)},
+}
 _RANK: dict[NearMethod, int] = {"possible": 0, "lexical": 1, "semantic": 1}
 
 
@@ -147,7 +166,8 @@ def decide(
     rows = zip(found.texts.tolist(), found.items.tolist(), found.cosines.tolist(), meanings.tolist(), strict=True)
     for text, item, lexical, meaning in rows:
         cosine = None if np.isnan(meaning) else meaning
-        method = _method(lexical, cosine, min(index.lengths[item], len(words(texts[text]))))
+        length = min(index.lengths[item], len(words(texts[text])))
+        method = _method(lexical, cosine, length, same=_same_numbers(texts[text], index.passages[item]))
         if method is None:
             continue
         score = lexical if method == "lexical" or cosine is None else cosine
@@ -160,13 +180,39 @@ def decide(
     return nearest
 
 
-def _method(lexical: float, cosine: float | None, length: int) -> NearMethod | None:
-    """By which method a text and an item are near each other; `length` is the number of words of the shorter one."""
-    if lexical >= LEXICAL:
+def _method(lexical: float, cosine: float | None, length: int, *, same: bool) -> NearMethod | None:
+    """By which method a text and an item are near each other.
+
+    Args:
+        lexical: the cosine of their words.
+        cosine: that of an embedder's vectors, if it was asked.
+        length: the number of words of the shorter one.
+        same: whether they have their numbers in common.
+    """
+    more = (0.0, 0.0) if same else OTHER_NUMBERS
+    if lexical >= LEXICAL + more[0]:
         return "lexical"
-    if cosine is None or cosine < _needed(POSSIBLE, np.array(length)):
-        return None
-    return "semantic" if cosine >= _needed(SEMANTIC, np.array(length)) else "possible"
+    meaning = -1.0 if cosine is None else cosine
+    if meaning >= min(float(_needed(SEMANTIC, np.array(length))) + more[1], _SURELY):
+        return "semantic"
+    return "possible" if lexical >= LEXICAL or meaning >= _needed(POSSIBLE, np.array(length)) else None
+
+
+def _same_numbers(one: str, other: str) -> bool:
+    """Whether more than a third of the numbers of two texts is common to both; true if neither has two."""
+    first, second = _numbers(one), _numbers(other)
+    if max(first.total(), second.total()) < 2:
+        return True
+    return 3 * (first & second).total() > (first | second).total()
+
+
+def _numbers(text: str) -> Counter[str]:
+    """The numbers of a text as digits, without thousands separators and trailing zeros; small ones also from words."""
+    numbers = [_NUMBER_WORDS[word] for word in words(text) if word in _NUMBER_WORDS]
+    for match in _NUMBER.findall(text):
+        digits = match.replace(",", "")
+        numbers.append(digits.rstrip("0").rstrip(".") if "." in digits else digits)
+    return Counter(numbers)
 
 
 def _needed(bounds: tuple[float, float], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
