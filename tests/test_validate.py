@@ -175,7 +175,7 @@ def test_figures() -> None:
     metrics = run(*mixed_pairs(), benchmarks=(BENCHMARK,)).metrics
     assert metrics["pairs"] == {
         "read": 46, "total": 40, "invalid": 1, "identical": 1, "duplicate": 1, "contradictory": 2, "unmeasured": 0,
-        "contaminated": 0, "low_level": 1,
+        "contaminated": 0, "near_benchmark": 0, "low_level": 1,
     }  # fmt: skip
     assert metrics["gap"]["mean"] == 1.0
     assert metrics["gap"]["kinds"] == {"votes": 40}

@@ -224,12 +224,34 @@ def _derive(settings: Settings, stage: str) -> None:
             output.line(f"          {text}")
     for reason, count in sorted(dropped.items(), key=lambda item: (-item[1], item[0])):
         output.line(f"          {count:,} {reason}: {derived.metrics['reason_texts'].get(reason, '')}", style="dim")
+    if stage == "validate":
+        for line, style in _benchmark_lines(derived.metrics["decontamination"]):
+            output.line(f"          {line}", style=style)
     if outcome.queued:
         votes = sum(each.votes_needed for each in outcome.queued if each.needs == "vote")
         rulings = sum(each.needs == "ruling" for each in outcome.queued)
         text = f"of the dropped wait for people: {votes:,} votes and {rulings:,} rulings (queue.jsonl of a build)"
         output.line(f"          {len(outcome.queued):,} {text}")
     output.table("", ("figure", "value", "95 % interval", "n", ""), _figures(outcome.metrics))
+
+
+def _benchmark_lines(decontamination: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was compared, from which fields, and what was not looked for; each with its style."""
+    lines = []
+    for each in decontamination["benchmarks"]:
+        fields = ", ".join(each["fields"])
+        found = (
+            f"{each['items']:,} items (from {fields}), {each['pairs_hit']:,} pairs repeat {each['items_hit']:,} of them"
+        )
+        lines.append((f"benchmark {each['name']}: {found}", "dim"))
+        if each["same_as_source"]:
+            lines.append((f"benchmark {each['name']} is the very file of the source {each['same_as_source']}", "red"))
+    near = decontamination["near"]
+    if near["state"] == "evaluated":
+        model = near["semantic"].get("model")
+        how = f"by words and by meaning ({model})" if model else "by words; meanings were not compared"
+        lines.append((f"{near['pairs']:,} more pairs come near an item {how}", "dim"))
+    return lines
 
 
 def _figures(metrics: Mapping[str, Any], prefix: str = "") -> list[tuple[str, ...]]:

@@ -5,13 +5,12 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from pairsmith.config.annotating import AnchorConfig, AnnotatorConfig
-from pairsmith.config.generating import GenerateConfig, PriceConfig
-from pairsmith.config.kinds import MODEL_KINDS, known_kind
+from pairsmith.config.generating import GenerateConfig
+from pairsmith.config.modelling import ModelConfig
 from pairsmith.config.places import place_of
 from pairsmith.config.resolve import ConflictsConfig, ResolveConfig, SelectConfig
 from pairsmith.config.section import Section, Share
@@ -76,57 +75,6 @@ class CollectConfig(Section):
     """What to do with prompts that ask for harm, as far as simple rules can tell: `drop` rejects the row."""
 
 
-class ModelConfig(Section):
-    """One model that can write candidates, judge them, or turn texts into vectors."""
-
-    kind: str = "openai"
-    """`local` (in process), `openai` (any OpenAI-compatible server), `package.module:Class` of your own; embedders:
-    `minilm`, `openai`, `sentence_transformers`."""
-    model: str = ""
-    """Model name sent to the server; for `local`, a name for the records."""
-    base_url: str = ""
-    """Address of the server up to and including `/v1`."""
-    base_urls: tuple[str, ...] = ()
-    """Addresses of several servers of this one model, instead of `base_url`; requests go to the least busy."""
-    batch: bool = False
-    """Ask through the server's batch API: cheaper, answered within a day, and the run may end meanwhile."""
-    price: PriceConfig | None = None
-    """What it costs; never part of a dataset's identity."""
-    api_key_env: str = ""
-    """Name of the environment variable that holds the key; the key itself never stands in this file."""
-    path: str = ""
-    """GGUF file for `local`; empty: SmolLM2-135M-Instruct, fetched once."""
-    context_tokens: Annotated[int, Field(ge=256)] = 2048
-    """Context window of `local`, prompt and answer together."""
-    options: dict[str, Any] = Field(default={})
-    """Settings of an embedder or of your own model class."""
-
-    @field_validator("kind")
-    @classmethod
-    def _kind_is_known(cls, kind: str) -> str:
-        return known_kind(kind, MODEL_KINDS)
-
-    @field_validator("base_url")
-    @classmethod
-    def _address_without_secrets(cls, address: str) -> str:
-        url = urlsplit(address)
-        if "@" in url.netloc or url.query or url.fragment:  # every build repeats its configuration
-            raise ValueError("must end with the path, without a password, ? or #; name the key in api_key_env")
-        return address
-
-    @field_validator("base_urls")
-    @classmethod
-    def _addresses_without_secrets(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(cls._address_without_secrets(each) for each in addresses)
-
-    @field_validator("api_key_env")
-    @classmethod
-    def _name_not_key(cls, name: str) -> str:
-        if name and not (name.isascii() and name.isidentifier()):
-            raise ValueError("must be the name of an environment variable; is this the key itself? Then change the key")
-        return name
-
-
 class AnnotateConfig(Section):
     """Stage 3: which pairs are compared, and by whom."""
 
@@ -147,8 +95,13 @@ class ValidateConfig(Section):
 
     benchmarks: tuple[str, ...] = ()
     """Evaluation files; without any, the `benchmarks/` folder of the project; without that, not evaluated."""
-    contaminated: Literal["drop", "flag"] = "drop"
-    """`drop` removes pairs that repeat a benchmark item; `flag` keeps and counts them."""
+    contaminated: Literal["drop", "flag", "report"] = "drop"
+    """`drop` removes pairs that repeat a benchmark item; `flag` keeps them and says so in their rows; `report` keeps
+    them as they are. They count in all three."""
+    near: Literal["review", "drop", "off"] = "review"
+    """Pairs whose prompt is near an item by its words or its meaning: `review` keeps them and says so in their rows."""
+    semantic: str = "off"
+    """Embedder that compares meanings: `minilm`, a name from `models`, or `off`."""
     ngram: Annotated[int, Field(ge=2, le=50)] = 5
     """Words per n-gram when looking for benchmark items."""
     coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.4
@@ -268,6 +221,8 @@ class Config(Section):
         wanted = [("generate.models", name) for name in self.generate.models]
         wanted += [("generate.strategies", name) for name in self.generate.asks()]
         wanted += [("annotate.annotators", name) for each in self.annotate.annotators for name in each.needed_models]
+        if self.validation.semantic not in ("off", "minilm"):
+            wanted.append(("validate.semantic", self.validation.semantic))
         for key, name in wanted:
             if name not in self.models:
                 known = ", ".join(self.models) or "none is defined"

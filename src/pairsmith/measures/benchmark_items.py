@@ -14,13 +14,15 @@ from pairsmith.measures.keys import gram_keys, text_keys
 from pairsmith.measures.lookup import Table, make_table
 from pairsmith.measures.text import words
 
-__all__ = ["LONG_WORDS", "SHORT_WORDS", "Index", "Summary", "index_items"]
+__all__ = ["LONG_WORDS", "SHORT_WORDS", "TINY_WORDS", "Index", "Summary", "index_items"]
 
 # Shorter parts ("Take a moment to evaluate your own response.") are too common to accuse a text that contains them.
 MIN_PART_WORDS = 12
 MIN_FIRST_TURN_WORDS = 8
 SHORT_WORDS = 11
 """Items of at most so many words must be in the text as a whole."""
+TINY_WORDS = 7
+"""Items of at most so many words must also end their sentence there."""
 LONG_WORDS = 30
 """From so many words on, the share that `coverage` asks for suffices."""
 # Eight words in a row are no coincidence (Tulu 3, arXiv:2411.15124): half of an item in such runs always suffices.

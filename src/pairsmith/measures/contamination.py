@@ -14,17 +14,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pairsmith.measures.benchmark_items import Index, Summary, index_items
-from pairsmith.measures.coverage import Best, best_items
+from pairsmith.measures.benchmark_items import TINY_WORDS, Index, Summary, index_items
+from pairsmith.measures.coverage import Best, Items, best_items
 from pairsmith.measures.hashing import PART_SEPARATOR, concatenate, joined_words
 from pairsmith.measures.lookup import Found, look_up, use_numba
-from pairsmith.measures.passages import passage
+from pairsmith.measures.passages import goes_on, passage
 
 __all__ = ["PART_SEPARATOR", "ContaminationIndex", "Hit", "Method", "build_index", "find_all", "find_in_buffer"]
 
 Method = Literal["exact", "contained", "ngram"]
 
 _SPAN_CHARACTERS = 400
+_LOOK_AHEAD = 64
 _RANK: dict[Method, int] = {"ngram": 0, "contained": 1, "exact": 2}
 # Texts read at a time: enough to keep the processor busy, little enough to stay in its caches and in memory.
 _BATCH_BYTES = 4_000_000
@@ -93,7 +94,8 @@ def build_index(
         benchmarks: names and items; an item that repeats an earlier one is counted and skipped.
         ngram: words per n-gram, at least 2. Items with fewer words are compared as whole texts only.
         coverage: an item of 30 words or more is found when more than this share of it is covered, in (0, 1]. One of
-            12 words or fewer must be there as a whole, one word after the other; between, the share falls steadily.
+            11 words or fewer must be there as a whole, one word after the other, and after one of 7 or fewer the
+            sentence must end; between, the share falls steadily.
 
     Raises:
         ValueError: if `ngram` or `coverage` is out of range.
@@ -186,10 +188,45 @@ def _matches(
     known = index._index
     found = look_up(data, offsets, index.ngram, known.grams, known.exact, joined=joined, compiled=compiled)
     best = best_items(found, known.items, compiled=compiled)
+    if not joined:
+        best = _without_fragments(known, data, offsets, found, best, compiled)
     matches = {}
     for place in np.flatnonzero((best.item >= 0) | (found.exact >= 0)).tolist():
         matches[place] = _match(index, found, best, place, int(offsets[place]))
     return found, matches
+
+
+def _without_fragments(
+    known: Index, data: NDArray[np.uint8], offsets: NDArray[np.int64], found: Found, best: Best, compiled: bool
+) -> Best:
+    """The best items, if those of a few words do not count where the sentence goes on."""
+    tiny = (np.diff(known.items.starts) + known.items.ngram - 1 <= TINY_WORDS) & known.items.whole
+    suspects = np.flatnonzero((best.item >= 0) & (found.exact < 0))
+    rows = [column.copy() for column in best]
+    for place in suspects[tiny[best.item[suspects]]].tolist():
+        low, high = np.searchsorted(found.texts, [place, place + 1])
+        alone = found._replace(
+            **{name: getattr(found, name)[low:high] for name in ("grams", "places", "begins", "ends")},
+            texts=np.zeros(high - low, dtype=np.int64),
+            exact=found.exact[place : place + 1],
+        )
+        one, left = Best(*(column[place : place + 1] for column in best)), known.items
+        while one.item[0] >= 0 and tiny[one.item[0]]:
+            after = data[one.ends[0] : min(offsets[place + 1], one.ends[0] + _LOOK_AHEAD)]
+            if not goes_on(after.tobytes()):
+                break
+            left = _leave_out(left, int(one.item[0]))
+            one = best_items(alone, left, compiled=compiled)
+        for column, value in zip(rows, one, strict=True):
+            column[place] = value[0]
+    return Best(*rows)
+
+
+def _leave_out(items: Items, number: int) -> Items:
+    """The items, of which one can never be found."""
+    needed, needed_in_runs = items.needed.copy(), items.needed_in_runs.copy()
+    needed[number] = needed_in_runs[number] = np.iinfo(np.int64).max
+    return items._replace(needed=needed, needed_in_runs=needed_in_runs)
 
 
 def _match(index: ContaminationIndex, found: Found, best: Best, place: int, offset: int) -> _Match:

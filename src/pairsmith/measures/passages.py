@@ -5,9 +5,10 @@ import re
 from pairsmith.measures.hashing import PART_SEPARATOR
 from pairsmith.measures.text import words
 
-__all__ = ["passage"]
+__all__ = ["goes_on", "passage"]
 
 _OPENING, _CLOSING = b"\"'([{*_`#>-", b"\"')]}*_`.,;:!?"
+_WITHIN = frozenset(",-'\u2019/&+%$@=")
 _SEPARATOR = PART_SEPARATOR.encode()
 
 
@@ -36,6 +37,15 @@ def passage(text: str, joined: str | None, begin: int, end: int, *, whole_part: 
     while end < len(data) and data[end] in _CLOSING:
         end += 1
     return data[begin:end].decode("utf-8", "surrogatepass")
+
+
+def goes_on(after: bytes) -> bool:
+    """Whether the sentence goes on where a passage ends, given what stands after it (UTF-8).
+
+    "What time is it right now in Tokyo" is another question than "What time is it right now".
+    """
+    sign = after[:64].decode("utf-8", "replace").lstrip(" \t")[:1]
+    return bool(sign) and (sign.isalnum() or sign in _WITHIN)
 
 
 def _traced(text: str, tokens: list[str], start: int, end: int) -> str:

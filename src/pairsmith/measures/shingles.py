@@ -18,7 +18,7 @@ from pairsmith.measures.hashing import (
 )
 from pairsmith.measures.keys import gram_keys, text_keys
 
-__all__ = ["SHINGLE_WORDS", "SHORT_WORDS", "Sets", "features", "signatures"]
+__all__ = ["SHINGLE_WORDS", "SHORT_WORDS", "Sets", "features", "read_all", "signatures"]
 
 SHINGLE_WORDS = 3
 SHORT_WORDS = 12
@@ -44,7 +44,7 @@ def features(texts: Sequence[str], *, compiled: bool = False) -> tuple[Sets, Set
     grams, bags = [], []
     for start in range(0, len(texts), _TEXTS_AT_A_TIME):
         batch = texts[start : start + _TEXTS_AT_A_TIME]
-        each = _by_numba(batch) if compiled else _by_numpy(_words(batch), len(batch))
+        each = _by_numba(batch) if compiled else _by_numpy(read_all(batch), len(batch))
         grams.append(each[0])
         bags.append(each[1])
     return _joined(grams), _joined(bags)
@@ -83,7 +83,7 @@ def _merged(sets: Sets, more: Sets, places: _I64) -> Sets:
     return Sets(hashes, np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)]))
 
 
-def _words(texts: Sequence[str]) -> Words:
+def read_all(texts: Sequence[str]) -> Words:
     """The words of all texts, also of those that cannot be read plainly."""
     plain = hash_words(*concatenate(texts))
     unread = np.flatnonzero(plain.context)

@@ -18,6 +18,7 @@ from pairsmith.ledger import Ledger
 from pairsmith.pipeline.deriving import Derived, derive
 from pairsmith.pipeline.facts import Facts, read_benchmarks, read_facts
 from pairsmith.pipeline.gate import gate_document
+from pairsmith.pipeline.meanings import semantic_embedder
 from pairsmith.report.card import render_card
 from pairsmith.report.html import render_report
 from pairsmith.stages.export import to_jsonl
@@ -31,7 +32,7 @@ def derive_now(project: Path, config: Config, ledger: Ledger, as_of: int | None 
     """Run the deriving stages and write nothing."""
     facts = read_facts(ledger, as_of)
     origin, benchmarks = _origin(project, config, facts.position)
-    return derive(config, facts, benchmarks, origin), facts
+    return derive(config, facts, benchmarks, origin, semantic_embedder(config, project)), facts
 
 
 def build(project: Path, config: Config, ledger: Ledger, as_of: int | None = None) -> tuple[Build, bool]:
@@ -52,7 +53,7 @@ def build(project: Path, config: Config, ledger: Ledger, as_of: int | None = Non
         if as_of is None:
             make_latest(present)
         return present, False
-    derived = derive(config, facts, benchmarks, origin)
+    derived = derive(config, facts, benchmarks, origin, semantic_embedder(config, project))
     files = _files(derived, facts)
     if config.resolve.conflicts.domains == "split_dataset":
         files |= _domain_files(derived.exported.kept)
@@ -136,6 +137,7 @@ def _files(derived: Derived, facts: Facts) -> dict[str, bytes]:
         "README.md": render_card(derived.metrics, gate).encode("utf-8"),
         "queue.jsonl": to_jsonl([asdict(each) for each in derived.queued]),
         "conflicts.jsonl": to_jsonl([asdict(each) for each in derived.resolved.conflicts]),
+        "contamination.jsonl": to_jsonl([dict(each) for each in derived.validated.contamination]),
         "resolve/resolutions.jsonl": to_jsonl([asdict(each) for each in derived.resolved.kept]),
     }
     stages: Mapping[str, Mapping[str, Any]] = {

@@ -9,6 +9,7 @@ from pairsmith.config import Config
 from pairsmith.errors import ConfigError, MissingExtra
 from pairsmith.models.checking import check_annotator, check_chat_model
 from pairsmith.pipeline.facts import read_benchmarks
+from pairsmith.pipeline.meanings import semantic_embedder
 
 __all__ = ["check_doors", "check_inputs"]
 
@@ -25,7 +26,7 @@ def check_inputs(project: Path, config: Config) -> None:
 
 
 def check_doors(project: Path, config: Config) -> None:
-    """Make sure that every model that will be asked, and every annotator, can be opened. No request is made.
+    """Make sure that every model that will be asked, annotator and embedder can be opened. No request is made.
 
     Found are unset or unusable keys, addresses, files and extras that are missing, unknown options, classes that
     cannot be imported, and names given twice. Models that nobody asks are not looked at.
@@ -58,6 +59,10 @@ async def _problems(project: Path, config: Config) -> list[tuple[str, Exception]
         except (ConfigError, MissingExtra) as error:
             place = _place_of_reward(config, annotator.model, error)
             problems.append((place or config.place("annotate", "annotators", index), error))
+    try:
+        semantic_embedder(config, project)
+    except (ConfigError, MissingExtra) as error:
+        problems.append((_place_of_model(config, config.validation.semantic, error), error))
     return list({str(error): (place, error) for place, error in problems}.values())
 
 

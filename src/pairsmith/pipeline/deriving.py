@@ -7,9 +7,11 @@ from typing import Any
 from pairsmith.config import Config
 from pairsmith.engine import available_cores
 from pairsmith.measures.judge_audit import audit_judges, failed_judges
+from pairsmith.models.protocols import Embedder
 from pairsmith.pipeline.anchoring import Review, ai_label_figures, review
 from pairsmith.pipeline.facts import Facts
 from pairsmith.pipeline.gate import gate
+from pairsmith.pipeline.meanings import compare_meanings
 from pairsmith.pipeline.summary import summarise
 from pairsmith.records import (
     Annotation,
@@ -21,6 +23,7 @@ from pairsmith.records import (
     Queued,
     Resolution,
     Resolved,
+    Validated,
 )
 from pairsmith.stages.anchor_queue import one_each
 from pairsmith.stages.export import export
@@ -38,7 +41,7 @@ class Derived:
 
     resolved: Resolved
     pairs: tuple[PreferencePair, ...]
-    validated: Outcome[PreferencePair]
+    validated: Validated
     split: Outcome[PreferencePair]
     exported: Outcome[Mapping[str, Any]]
     metrics: Mapping[str, Any]
@@ -62,8 +65,22 @@ class Decided:
     reviewed: Review
 
 
-def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], dataset: Mapping[str, Any]) -> Derived:
-    """Run resolve, validate, split and export on the facts; `dataset` says what the metrics are about."""
+def derive(
+    config: Config,
+    facts: Facts,
+    benchmarks: Sequence[Benchmark],
+    dataset: Mapping[str, Any],
+    embedder: Embedder | None = None,
+) -> Derived:
+    """Run resolve, validate, split and export on the facts.
+
+    Args:
+        config: the whole configuration.
+        facts: what the ledger holds.
+        benchmarks: evaluation sets to keep out.
+        dataset: what the metrics are about.
+        embedder: compares the meaning of prompts and benchmark items; without it only words are compared.
+    """
     workers = config.runtime.workers or available_cores()
     decided = resolve_facts(config, facts)
     resolved, reviewed = decided.resolved, decided.reviewed
@@ -76,6 +93,7 @@ def derive(config: Config, facts: Facts, benchmarks: Sequence[Benchmark], datase
         workers=workers,
         engine=config.runtime.engine,
         gap_threshold=config.gate.min_gap,
+        near=compare_meanings(embedder, pairs, benchmarks) if embedder and benchmarks else None,
     )
     parts = split(config.split, facts.prompts, validated.kept, seed=config.seed)
     exported = export(config.export, parts.kept)

@@ -67,6 +67,7 @@ def summarise(
         **resolved.metrics,
         "annotators": [{**each, "measured": _measured(facts, each["name"])} for each in resolved.metrics["annotators"]],
         **validated.metrics,
+        "decontamination": _with_sources(facts, validated.metrics["decontamination"]),
         **parts.metrics,
         **exported.metrics,
         "generation": _generation(facts)
@@ -164,3 +165,10 @@ def _sample(pair: PreferencePair) -> dict[str, Any]:
         "chosen_model": pair.chosen_model,
         "rejected_model": pair.rejected_model,
     }
+
+
+def _with_sources(facts: Facts, decontamination: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures, with the name of the source that is the very file of a benchmark: a test set among the data."""
+    sources = {each.sha256: each.source for each in facts.last_intakes}
+    benchmarks = [{**each, "same_as_source": sources.get(each["sha256"], "")} for each in decontamination["benchmarks"]]
+    return {**decontamination, "benchmarks": benchmarks}

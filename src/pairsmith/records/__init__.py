@@ -16,6 +16,7 @@ from pairsmith.records.derived import (
     Resolution,
     Resolved,
     State,
+    Validated,
 )
 from pairsmith.records.facts import (
     LABELS,
@@ -75,5 +76,6 @@ __all__ = [
     "Score",
     "Side",
     "State",
+    "Validated",
     "flip",
 ]

@@ -22,6 +22,7 @@ __all__ = [
     "Resolution",
     "Resolved",
     "State",
+    "Validated",
 ]
 
 Level = Literal["excellent", "good", "marginal", "poor", "not_evaluated"]
@@ -84,6 +85,7 @@ class PreferencePair:
     rejected_model: str = ""
     part: str = ""
     domain: str = ""
+    contamination: str = ""
 
     @classmethod
     def of(cls, resolution: Resolution, prompt: Prompt, a: Candidate, b: Candidate) -> Self:
@@ -206,6 +208,13 @@ class Resolved(Outcome[Resolution]):
     """What `resolve` returns: also every conflict it found."""
 
     conflicts: tuple[ConflictRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Validated(Outcome[PreferencePair]):
+    """What `validate` returns: also every benchmark item that was found, with the evidence and what was done."""
+
+    contamination: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ __all__ = [
     "names",
     "ranked",
     "share_of",
+    "split_at",
     "total",
     "verdict",
 ]
@@ -154,3 +155,17 @@ def _column(rows: Any, key: Any) -> list[float]:
 
 def _number(value: Any) -> float:
     return float(value) if is_number(value) else 0.0
+
+
+def split_at(value: str, spans: Any) -> list[dict[str, Any]]:
+    """The text in parts: `shared` are those inside `spans` (begin and end of each, ascending); junk is left out."""
+    parts: list[dict[str, Any]] = []
+    done = 0
+    for span in spans if isinstance(spans, Sequence) and not isinstance(spans, str) else ():
+        if not (isinstance(span, Sequence) and len(span) == 2 and all(type(each) is int for each in span)):
+            continue
+        begin, end = span
+        if done <= begin < end <= len(value):
+            parts += [{"text": value[done:begin], "shared": False}, {"text": value[begin:end], "shared": True}]
+            done = end
+    return [part for part in (*parts, {"text": value[done:], "shared": False}) if part["text"]]

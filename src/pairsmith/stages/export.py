@@ -45,6 +45,7 @@ _COPIED = (
     "rejected_model",
     "part",
     "domain",
+    "contamination",
 )
 _VOTES = ("chosen", "rejected", "tie", "both_bad", "unsure")
 

@@ -1,4 +1,4 @@
-"""The figures of stage 5: what the kept pairs are worth, and what was found in those that were examined."""
+"""The figures of stage 5: what the kept pairs are worth."""
 
 import math
 from collections import Counter
@@ -6,19 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pairsmith.config import ValidateConfig
 from pairsmith.measures.artefacts import WARNINGS, length_summary
 from pairsmith.measures.contamination import Hit
-from pairsmith.measures.intervals import cluster_bootstrap_mean, figure, wilson
+from pairsmith.measures.intervals import cluster_bootstrap_mean, figure
 from pairsmith.measures.preference import effective_pairs, gap_summary, quality_level, quality_score
 from pairsmith.measures.prompts import diversity
 from pairsmith.measures.text import normalise
-from pairsmith.records import LEVELS, Benchmark, Dropped, PreferencePair
+from pairsmith.records import LEVELS, Dropped, PreferencePair
 
-__all__ = ["Examined", "decontamination_figures", "pair_figures"]
+__all__ = ["Examined", "pair_figures"]
 
-_EXAMPLES = 20
-_EXAMPLE_CHARACTERS = 300
 _MIN_COVERAGE = 0.95  # a mean over fewer pairs than this is not a figure of the dataset
 
 
@@ -75,86 +72,6 @@ def pair_figures(
     }
 
 
-def decontamination_figures(
-    cfg: ValidateConfig,
-    benchmarks: Sequence[Benchmark],
-    summaries: Sequence[Mapping[str, Any]],
-    found: Sequence[tuple[PreferencePair, Hit]],
-    checked: int,
-    kept: Kept,
-) -> dict[str, Any]:
-    """Share of pairs free of benchmark items: in the dataset as it is written, and as it was found before dropping.
-
-    Args:
-        cfg: the section `validate`.
-        benchmarks: the evaluation sets.
-        summaries: what the index says about each of them, in the same order.
-        found: the contaminated pairs.
-        checked: how many pairs were compared with the benchmarks.
-        kept: the pairs of the dataset.
-    """
-    rule = {"ngram": cfg.ngram, "coverage": cfg.coverage}
-    if not benchmarks:
-        reason = "no benchmark files were given"
-        extra: dict[str, Any] = {
-            "found": {"value": None, "contaminated": 0, "n": 0},
-            "benchmarks": [],
-            "methods": {},
-            "hits": [],
-        }
-        return figure(None, reason=reason, state="not_evaluated", mode=cfg.contaminated, rule=rule, **extra)
-    flagged = sum(result.hit is not None for _, result in kept)
-    value, n = (1 - flagged / len(kept), len(kept)) if kept else (None, 0)
-    return figure(
-        value,
-        wilson(n - flagged, n),
-        n,
-        reason="no pair is left" if not kept else "",
-        state="evaluated" if kept else "not_evaluated",
-        mode=cfg.contaminated,
-        rule=rule,
-        found={
-            "value": 1 - len(found) / checked if checked else None,
-            "contaminated": len(found),
-            "n": checked,
-        },
-        benchmarks=[
-            {
-                **summary,
-                "fields": list(benchmark.fields),
-                "sha256": benchmark.sha256,
-                "pairs_hit": sum(hit.benchmark == benchmark.name for _, hit in found),
-                "items_hit": len({hit.item for _, hit in found if hit.benchmark == benchmark.name}),
-            }
-            for benchmark, summary in zip(benchmarks, summaries, strict=True)
-        ],
-        methods=dict(sorted(Counter(hit.method for _, hit in found).items())),
-        hits=_examples(found),
-    )
-
-
-def _examples(found: Sequence[tuple[PreferencePair, Hit]]) -> list[dict[str, Any]]:
-    """One pair for each benchmark item that was hit, and how many pairs hit it."""
-    by_item: dict[tuple[str, int], list[tuple[PreferencePair, Hit]]] = {}
-    for pair, hit in found:
-        by_item.setdefault((hit.benchmark, hit.item), []).append((pair, hit))
-    return [_example(*pairs[0], len(pairs)) for pairs in list(by_item.values())[:_EXAMPLES]]
-
-
-def _example(pair: PreferencePair, hit: Hit, pairs: int) -> dict[str, Any]:
-    return {
-        "pairs": pairs,
-        "pair_id": pair.id,
-        "benchmark": hit.benchmark,
-        "item": hit.item,
-        "field": hit.field,
-        "method": hit.method,
-        "score": hit.score,
-        "text": hit.text[:_EXAMPLE_CHARACTERS],
-        "span": hit.span[:_EXAMPLE_CHARACTERS],
-    }
-
-
 def _pair_counts(total: int, reasons: Mapping[str, int]) -> dict[str, int]:
     """How many pairs came in, went out, and were dropped for what."""
     return {
@@ -165,6 +82,7 @@ def _pair_counts(total: int, reasons: Mapping[str, int]) -> dict[str, int]:
         "duplicate": reasons.get("duplicate", 0),
         "contradictory": reasons.get("reversed", 0) + reasons.get("cycle", 0),
         "contaminated": reasons.get("contaminated", 0),
+        "near_benchmark": reasons.get("near_benchmark", 0),
         "low_level": reasons.get("low_level", 0),
         "unmeasured": reasons.get("unmeasured_gap", 0),
     }

@@ -16,10 +16,21 @@ from pairsmith.engine import EngineKind, map_batches
 from pairsmith.measures.artefacts import text_warnings
 from pairsmith.measures.contamination import PART_SEPARATOR, ContaminationIndex, Hit, build_index, find_all
 from pairsmith.measures.contradictions import cycles, reversals
+from pairsmith.measures.near_items import Near
 from pairsmith.measures.preference import quality_level
 from pairsmith.measures.text import squash, words
-from pairsmith.records import LEVELS, Benchmark, Dropped, Message, Outcome, PreferencePair, Queued
-from pairsmith.stages.pair_figures import Examined, decontamination_figures, pair_figures
+from pairsmith.records import LEVELS, Benchmark, Dropped, Message, PreferencePair, Queued, Validated
+from pairsmith.stages.contamination import (
+    Fields,
+    NearFindings,
+    explained,
+    look_near,
+    mark,
+    nearest,
+    without_common_phrases,
+)
+from pairsmith.stages.contamination_figures import Contamination, decontamination_figures
+from pairsmith.stages.pair_figures import Examined, pair_figures
 
 __all__ = ["VALIDATE_REASONS", "validate"]
 
@@ -32,6 +43,7 @@ VALIDATE_REASONS: Mapping[str, str] = MappingProxyType(
         "reversed": "the same prompt and responses also stand with chosen and rejected exchanged; both are dropped",
         "cycle": "the pair lies on a cycle of preferences (A over B over C over A) of one prompt; all are dropped",
         "contaminated": "the prompt or a response repeats an item of a benchmark",
+        "near_benchmark": "the prompt is near a benchmark item by its words or its meaning (`validate.near: drop`)",
         "unmeasured_gap": "nobody measured how much better the chosen response is (`validate.unmeasured: drop`)",
         "low_level": "the pair's level in the quality matrix is below `validate.min_level`",
     }
@@ -52,7 +64,8 @@ def validate(
     workers: int = 1,
     engine: EngineKind = "processes",
     gap_threshold: float = 0.15,
-) -> Outcome[PreferencePair]:
+    near: NearFindings | None = None,
+) -> Validated:
     """Keep the sound pairs, each with its level; drop the others with a reason of `VALIDATE_REASONS` and the evidence.
 
     Args:
@@ -63,10 +76,11 @@ def validate(
         workers: processes for large sets; changes nothing but speed.
         engine: what they are, for large sets; changes nothing either.
         gap_threshold: for the share of pairs below it.
+        near: what the prompts come near to, if an embedder was asked; without it only their words are compared.
 
     Returns:
-        Kept and dropped, both sorted by pair id. `metrics`: pairs, gap, decontamination, quality_matrix,
-        label_accuracy, effective_pairs, quality_score, kl_divergence, lengths, diversity, warnings.
+        Kept and dropped, both sorted by pair id; every benchmark item found. `metrics`: pairs, gap, decontamination,
+        quality_matrix, label_accuracy, effective_pairs, quality_score, kl_divergence, lengths, diversity, warnings.
     """
     graded = [
         dataclasses.replace(pair, level=quality_level(pair.gap, pair.agreement))
@@ -75,26 +89,69 @@ def validate(
     dropped: list[Dropped] = []
     sound = _consistent(_unique(_well_formed(graded, dropped), dropped), dropped)
     index = build_index([(b.name, b.items) for b in benchmarks], ngram=cfg.ngram, coverage=cfg.coverage)
-    examined = _examine_all(index if benchmarks else None, sound, workers, engine)
+    texts = [_fields(pair) for pair in sound]
+    examined = _examine_all(index if benchmarks else None, texts, workers, engine)
+    hits, phrases = without_common_phrases(cfg, benchmarks, sound, texts, [each.hit for each in examined])
+    looked = near or look_near(benchmarks if cfg.near != "off" else (), sound, "`validate.semantic` is off")
+    nears = [None if hit else nearest(looked, pair) for pair, hit in zip(sound, hits, strict=True)]
     kept: list[tuple[PreferencePair, Examined]] = []
     queued: list[Queued] = []
-    for pair, result in zip(sound, examined, strict=True):
-        if result.hit and cfg.contaminated == "drop":
-            dropped.append(_drop(pair, "contaminated", _hit_evidence(result.hit)))
-        elif pair.gap is None and cfg.unmeasured == "drop":
-            dropped.append(_drop(pair, "unmeasured_gap", {"gap_kind": pair.gap_kind, "votes": dict(pair.votes)}))
-        elif pair.level != "not_evaluated" and LEVELS.index(pair.level) > LEVELS.index(cfg.min_level):
-            evidence = {"level": pair.level, "gap": pair.gap, "agreement": pair.agreement, "min_level": cfg.min_level}
-            dropped.append(_drop(pair, "low_level", evidence))
-            queued += [_queued(pair)] if cfg.poor == "queue" else []
+    actions: list[Mapping[str, Any]] = []
+    for pair, result, hit, close in zip(sound, examined, hits, nears, strict=True):
+        reason, evidence = _problem(cfg, pair, hit, close)
+        if reason:
+            dropped.append(_drop(pair, reason, evidence))
+            queued += [_queued(pair)] if reason == "low_level" and cfg.poor == "queue" else []
         else:
-            kept.append((pair, result))
+            kept.append((_marked(cfg, pair, hit, close), result))
+        if found := hit or close:
+            actions.append({"pair_id": pair.id, "prompt_id": pair.prompt_id, "action": _action(cfg, found, reason)})
+            actions[-1] = {**actions[-1], **explained(found)}
     dropped.sort(key=lambda each: each.id)
-    found = [(pair, result.hit) for pair, result in zip(sound, examined, strict=True) if result.hit]
-    decontamination = decontamination_figures(cfg, benchmarks, index.summary(), found, len(sound), kept)
+    contamination = Contamination(
+        checked=sound,
+        found=[(pair, hit) for pair, hit in zip(sound, hits, strict=True) if hit],
+        near=[(pair, close) for pair, close in zip(sound, nears, strict=True) if close],
+        phrases=phrases,
+        semantic=looked.semantic,
+        kept=[pair for pair, _ in kept],
+    )
+    decontamination = decontamination_figures(cfg, benchmarks, index.summary(), contamination)
     metrics = pair_figures(kept, dropped, decontamination, seed=seed, gap_threshold=gap_threshold)
-    metrics["pairs"]["contaminated"] = len(found)
-    return Outcome(tuple(pair for pair, _ in kept), tuple(dropped), metrics, tuple(queued))
+    metrics["pairs"]["contaminated"] = len(contamination.found)
+    return Validated(tuple(pair for pair, _ in kept), tuple(dropped), metrics, tuple(queued), tuple(actions))
+
+
+def _problem(
+    cfg: ValidateConfig, pair: PreferencePair, hit: Hit | None, close: Near | None
+) -> tuple[str, Mapping[str, Any]]:
+    """Reason code and evidence of what keeps a sound pair out of the dataset; "" if nothing does."""
+    if hit and cfg.contaminated == "drop":
+        return "contaminated", explained(hit)
+    if close and close.method != "possible" and cfg.near == "drop":
+        return "near_benchmark", explained(close)
+    if pair.gap is None and cfg.unmeasured == "drop":
+        return "unmeasured_gap", {"gap_kind": pair.gap_kind, "votes": dict(pair.votes)}
+    if pair.level != "not_evaluated" and LEVELS.index(pair.level) > LEVELS.index(cfg.min_level):
+        evidence = {"level": pair.level, "gap": pair.gap, "agreement": pair.agreement, "min_level": cfg.min_level}
+        return "low_level", evidence
+    return "", {}
+
+
+def _marked(cfg: ValidateConfig, pair: PreferencePair, hit: Hit | None, close: Near | None) -> PreferencePair:
+    """The pair, which says of itself what it repeats or comes near to."""
+    if hit and cfg.contaminated == "flag":
+        return dataclasses.replace(pair, contamination=mark(hit))
+    if close and close.method != "possible":
+        return dataclasses.replace(pair, contamination=mark(close))
+    return pair
+
+
+def _action(cfg: ValidateConfig, found: Hit | Near, reason: str) -> str:
+    """What was done about a pair in which an item was found: dropped, or what waits for a person's look."""
+    if reason:
+        return "dropped"
+    return {"flag": "flagged"}.get(cfg.contaminated, "reported") if isinstance(found, Hit) else "review"
 
 
 def _drop(pair: PreferencePair, reason: str, evidence: Mapping[str, Any]) -> Dropped:
@@ -106,10 +163,6 @@ def _queued(pair: PreferencePair) -> Queued:
     return Queued(
         pair.comparison_id, pair.prompt_id, "validate", "low_level", "vote", 1, dict(sorted(pair.votes.items())), 0.5
     )
-
-
-def _hit_evidence(hit: Hit) -> dict[str, Any]:
-    return {name: getattr(hit, name) for name in ("benchmark", "item", "text", "field", "method", "score", "span")}
 
 
 def _reply(messages: Iterable[Message]) -> _Reply:
@@ -179,17 +232,14 @@ def _of_one_domain(group: Sequence[PreferencePair]) -> Iterator[list[PreferenceP
         yield [pair for pair in group if pair.domain in ("", domain)]
 
 
+def _fields(pair: PreferencePair) -> Fields:
+    names = ("prompt", "chosen", "rejected")
+    return {name: PART_SEPARATOR.join(turn.content for turn in getattr(pair, name)) for name in names}
+
+
 def _examine_all(
-    index: ContaminationIndex | None, pairs: Sequence[PreferencePair], workers: int, engine: EngineKind
+    index: ContaminationIndex | None, texts: Sequence[Fields], workers: int, engine: EngineKind
 ) -> list[Examined]:
-    texts = [
-        (
-            PART_SEPARATOR.join(turn.content for turn in pair.prompt),
-            PART_SEPARATOR.join(turn.content for turn in pair.chosen),
-            PART_SEPARATOR.join(turn.content for turn in pair.rejected),
-        )
-        for pair in pairs
-    ]
     # One batch per process and no more: they are all alike, and each costs a task.
     large = workers > 1 and len(texts) >= _MIN_PAIRS_FOR_PROCESSES
     batch_size = -(-len(texts) // max(4, workers)) if large else 1024
@@ -197,16 +247,15 @@ def _examine_all(
     return list(map_batches(examine, texts, batch_size=batch_size, workers=workers if large else 1, engine=engine))
 
 
-def _examine(index: ContaminationIndex | None, batch: Sequence[tuple[str, str, str]]) -> list[Examined]:
+def _examine(index: ContaminationIndex | None, batch: Sequence[Fields]) -> list[Examined]:
     """All that needs the whole text of a pair; runs in other processes for large sets."""
-    fields = ({"prompt": prompt, "chosen": chosen, "rejected": rejected} for prompt, chosen, rejected in batch)
-    hits = find_all(index, list(fields)) if index else [None] * len(batch)
+    hits = find_all(index, batch) if index else [None] * len(batch)
     return [
         Examined(
             hit=hit,
-            warnings=tuple(text_warnings(prompt, chosen, rejected)),
-            chosen_words=len(words(chosen)),
-            rejected_words=len(words(rejected)),
+            warnings=tuple(text_warnings(fields["prompt"], fields["chosen"], fields["rejected"])),
+            chosen_words=len(words(fields["chosen"])),
+            rejected_words=len(words(fields["rejected"])),
         )
-        for hit, (prompt, chosen, rejected) in zip(hits, batch, strict=True)
+        for hit, fields in zip(hits, batch, strict=True)
     ]
