@@ -37,7 +37,7 @@ $(READY): requirements.lock requirements-oracles.lock pyproject.toml
 	touch $@
 
 lock:  ## Renew requirements.lock from pyproject.toml (needs uv).
-	uv pip compile pyproject.toml --extra dev --extra local --extra arrow --extra fast --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --extra local --extra arrow --extra embed --extra fast --extra ray --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 clean:
