@@ -222,14 +222,13 @@ def _undisguised(
     if not foreign.size:
         return reading
     part_starts = np.unique(np.concatenate([starts, np.flatnonzero(codes == ord(PART_SEPARATOR))]))
+    part_starts = part_starts[part_starts < len(codes)]
     parts = np.searchsorted(part_starts, foreign, side="right") - 1
-    latin = (
-        np.searchsorted(part_starts, np.flatnonzero((reading >= ord("a")) & (reading <= ord("z"))), side="right") - 1
-    )
+    has_latin = np.logical_or.reduceat((reading >= ord("a")) & (reading <= ord("z")), part_starts)
     letters = reading[foreign]
     alike = letters >> np.uint32(LOOKALIKE_SHIFT) & np.uint32(0x7F)
-    counts = [np.bincount(each, minlength=len(part_starts)) for each in (latin, parts[alike > 0], parts[alike == 0])]
-    disguised = (counts[0] > 0) & (counts[1] > 0) & (counts[2] == 0)
+    counts = [np.bincount(each, minlength=len(part_starts)) for each in (parts[alike > 0], parts[alike == 0])]
+    disguised = has_latin & (counts[0] > 0) & (counts[1] == 0)
     reading = reading.copy()
     reading[foreign] = np.where(disguised[parts], alike, letters & np.uint32(FOLDED))
     return reading
@@ -242,8 +241,8 @@ def _folded_bytes(
     if reading.dtype == np.uint8:
         return reading.astype(np.uint8), begins, ends
     codes = reading & reading.dtype.type(FOLDED)
-    sizes = 1 + (codes >= 0x80).astype(np.int64) + (codes >= 0x800) + (codes >= 0x10000)
-    places = np.append(0, np.cumsum(sizes))
+    places = np.zeros(len(codes) + 1, dtype=np.int64)
+    np.cumsum(1 + (codes >= 0x80).astype(np.uint8) + (codes >= 0x800) + (codes >= 0x10000), out=places[1:])
     text = codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
     return np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8), places[begins], places[ends]
 
