@@ -5,6 +5,7 @@ Each run is a process of its own, so its peak memory is its own too; making the 
 """
 
 import argparse
+import itertools
 import json
 import resource
 import subprocess
@@ -65,9 +66,7 @@ def synthetic_facts(votes: int, seed: int = 0) -> Facts:
     }
 
 
-def _pools(
-    items: int, rng: np.random.Generator
-) -> tuple[list[Prompt], dict[str, Candidate], list[Comparison]]:
+def _pools(items: int, rng: np.random.Generator) -> tuple[list[Prompt], dict[str, Candidate], list[Comparison]]:
     sentences = [_sentence(rng) for _ in range(SENTENCES)]
     prompts, comparisons = list[Prompt](), list[Comparison]()
     candidates: dict[str, Candidate] = {}
@@ -77,9 +76,7 @@ def _pools(
         prompts.append(prompt)
         sides = [
             Candidate(_id("cnd", rng), prompt.id, " ".join(sentences[each] for each in drawn), model=f"model-{place}")
-            for place, drawn in enumerate(
-                rng.integers(0, SENTENCES, rng.integers(3, 12)).tolist() for _ in range(4)
-            )
+            for place, drawn in enumerate(rng.integers(0, SENTENCES, rng.integers(3, 12)).tolist() for _ in range(4))
         ]
         candidates |= {side.id: side for side in sides}
         comparisons += [Comparison(_id("cmp", rng), prompt.id, sides[a].id, sides[b].id) for a, b in PAIRS]
@@ -89,7 +86,7 @@ def _pools(
 def _sentence(rng: np.random.Generator) -> str:
     letters = rng.integers(97, 123, 60).astype(np.uint8).tobytes().decode()
     lengths = np.cumsum(rng.integers(2, 9, 12))
-    words = " ".join(letters[start:end] for start, end in zip(lengths, lengths[1:], strict=False)).strip()
+    words = " ".join(letters[start:end] for start, end in itertools.pairwise(lengths)).strip()
     return f"{words.capitalize()}."
 
 
@@ -131,7 +128,7 @@ def measure(votes: int, method: str) -> dict[str, Any]:
     """Run the stage once; what it took and what it made."""
     facts = synthetic_facts(votes)
     loaded = _peak_gib()
-    cfg = ResolveConfig(method=method)
+    cfg = ResolveConfig.model_validate({"method": method})
     wall, cpu = time.perf_counter(), time.process_time()
     outcome = resolve(cfg, **facts, seed=1)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

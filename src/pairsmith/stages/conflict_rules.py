@@ -21,9 +21,10 @@ from pairsmith.measures.conflicts import (
 )
 from pairsmith.measures.opposed_examples import Example, contradictory_examples
 from pairsmith.measures.text import squash
+from pairsmith.measures.votes import Votes
 from pairsmith.records import ConflictRecord, Dropped, Message, Resolution
 from pairsmith.stages.annotator_rules import recorded
-from pairsmith.stages.cases import Case, plain_votes
+from pairsmith.stages.cases import Case
 
 __all__ = ["CONFLICT_REASONS", "Settled", "conflict_figures", "settle_pairs", "settled_comparisons"]
 
@@ -178,10 +179,9 @@ def _example(resolution: Resolution, case: Case) -> Example:
 
 
 def settled_comparisons(
-    cfg: ResolveConfig, cases: Sequence[Case], kept: set[str], queued: set[str]
+    cfg: ResolveConfig, cases: Sequence[Case], votes: Votes, kept: set[str], queued: set[str]
 ) -> list[ConflictRecord]:
     """Disagreement on single comparisons, and what became of them: a pair, a place in the queue, or a drop."""
-    votes = plain_votes(vote for case in cases for vote in case.votes)
     found = inconsistent_annotations(votes, min_agreement=cfg.min_agreement)
     found += low_confidence(votes, min_agreement=cfg.min_agreement, max_votes=cfg.max_votes)
     ruled = {case.id for case in cases if case.truth()[0] is not None}

@@ -8,8 +8,10 @@ import numpy as np
 
 from pairsmith.config import ResolveConfig
 from pairsmith.measures.debias import length_adjusted, position_weights
+from pairsmith.measures.vote_table import UNKNOWN, Floats
+from pairsmith.measures.votes import Votes
 from pairsmith.records import Annotation, Label
-from pairsmith.stages.cases import Case
+from pairsmith.stages.cases import Case, length_of
 from pairsmith.stages.verdicts import Verdict
 
 __all__ = ["corrected_lengths", "stable_votes", "weights_of_position"]
@@ -43,21 +45,17 @@ def stable_votes(
     return corrected, {"unstable_to_tie": {"votes": len(latest), "changed": changed, "reason": ""}}
 
 
-def weights_of_position(cfg: ResolveConfig, votes: Sequence[Annotation]) -> tuple[dict[str, float], dict[str, Any]]:
-    """Weight of each vote, by annotation id, without its annotator's habit of choosing one position."""
+def weights_of_position(cfg: ResolveConfig, votes: Votes) -> tuple[Floats, dict[str, Any]]:
+    """Weight of each vote without its annotator's habit of choosing one position, shape (votes,)."""
+    weights = np.ones(votes.item.size)
     if "position" not in cfg.corrections:
-        return {}, {}
-    placed = [vote for vote in votes if vote.label in ("a", "b") and vote.shown_first is not None]
-    if not placed:
+        return weights, {}
+    placed = votes.sided & (votes.first != UNKNOWN)
+    if not placed.any():
         reason = "no vote says which side was shown first"
-        return {}, {"position": {"votes": 0, "changed": 0, "reason": reason}}
-    people = {name: place for place, name in enumerate(sorted({vote.annotator for vote in placed}))}
-    weights = position_weights(
-        [people[vote.annotator] for vote in placed], [vote.label == vote.shown_first for vote in placed]
-    )
-    found = {vote.id: float(weight) for vote, weight in zip(placed, weights, strict=True)}
-    changed = sum(weight < 1 for weight in found.values())
-    return found, {"position": {"votes": len(placed), "changed": changed, "reason": ""}}
+        return weights, {"position": {"votes": 0, "changed": 0, "reason": reason}}
+    weights[placed] = position_weights(votes.annotator[placed], votes.label[placed] == votes.first[placed])
+    return weights, {"position": {"votes": int(placed.sum()), "changed": int((weights < 1).sum()), "reason": ""}}
 
 
 def corrected_lengths(
@@ -98,4 +96,4 @@ def _share_of_a(verdict: Verdict) -> float:
 
 def _length(case: Case, side: str) -> int:
     candidate = case.a if side == "a" else case.b
-    return 0 if candidate is None else sum(len(turn.content) for turn in candidate.completion)
+    return 0 if candidate is None else length_of(candidate)

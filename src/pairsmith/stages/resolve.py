@@ -11,7 +11,6 @@ rewards: mean strength toward the winner. Models calibrated on people: 2P - 1. I
 the gap is negative and stays so. Labels of unknown making (`imported`) measure no gap.
 """
 
-import dataclasses
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from typing import Any
 
 from pairsmith.config import ResolveConfig
 from pairsmith.ids import seed_for
-from pairsmith.measures.preference import one_coin_posterior, votes_gap
+from pairsmith.measures.preference import votes_gap
 from pairsmith.records import (
     Annotation,
     AnnotatorKind,
@@ -35,11 +34,11 @@ from pairsmith.records import (
     Side,
 )
 from pairsmith.stages.annotator_rules import annotator_conflicts, domain_conflicts, tagged, without_excluded
-from pairsmith.stages.cases import NO_SIDE, Case, gather_cases, latest_votes
+from pairsmith.stages.cases import NO_SIDE, Case, gather_cases, latest_votes, vote_columns
 from pairsmith.stages.conflict_rules import CONFLICT_REASONS, settle_pairs, settled_comparisons
 from pairsmith.stages.corrections import stable_votes
 from pairsmith.stages.queueing import queue_for_rulings, queue_for_votes
-from pairsmith.stages.resolve_figures import resolve_figures, side_leads
+from pairsmith.stages.resolve_figures import resolve_figures
 from pairsmith.stages.selecting import SELECT_REASONS, select_pairs
 from pairsmith.stages.settling import Settlement, settle
 from pairsmith.stages.verdicts import Verdict
@@ -116,34 +115,46 @@ def resolve(
         return gather_cases(by_id, candidates, comparisons, votes, rulings, cfg.gold_annotators)
 
     every = cases_of(latest)
-    suspects = annotator_conflicts(every)
+    everybody = vote_columns(every)
+    suspects = annotator_conflicts(every, everybody)
     left, excluded, records = without_excluded(cfg, latest, suspects)
     stable, corrected = stable_votes(cfg, left, annotations)
     cases = every if stable == latest else cases_of(stable)
-    settlement = settle(cfg, cases, scores, seed=seed, fitted_on=fitted_on)
+    votes = everybody if cases is every else vote_columns(cases)
+    settlement = settle(cfg, cases, votes, scores, seed=seed, fitted_on=fitted_on)
     known = {case.id: case for case in cases}
     kept, dropped = _decided(cfg, cases, settlement)
     waiting = queue_for_votes(cfg, known, dropped)
-    domains = domain_conflicts(cfg.conflicts, cases, seed=seed_for(seed, "resolve", "domains"))
+    domains = domain_conflicts(cfg.conflicts, cases, votes, seed=seed_for(seed, "resolve", "domains"))
     kept, domain_records = tagged(cfg.conflicts, kept, known, domains)
     settled = settle_pairs(cfg, kept, known)
     waiting += queue_for_rulings(known, settled.waiting)
     chosen, passed_over, selection = select_pairs(cfg, settled.kept, known, seed=seed_for(seed, "resolve", "select"))
     dropped += [*settled.dropped, *passed_over]
     queued = tuple(sorted(waiting, key=lambda each: (-each.priority, each.comparison_id)))
-    on_items = settled_comparisons(cfg, cases, {each.comparison_id for each in kept}, {w.comparison_id for w in queued})
+    on_items = settled_comparisons(
+        cfg, cases, votes, {each.comparison_id for each in kept}, {each.comparison_id for each in queued}
+    )
     conflicts = (*records, *domain_records, *settled.records, *on_items)
     metrics = resolve_figures(
-        every, cases, chosen, dropped, queued, conflicts, settlement, seed=seed_for(seed, "resolve", "bootstrap")
+        everybody,
+        cases,
+        votes,
+        chosen,
+        dropped,
+        queued,
+        conflicts,
+        settlement,
+        seed=seed_for(seed, "resolve", "bootstrap"),
     )
     metrics["annotation"] |= {
         "superseded": superseded,
-        "orphans": len(latest) - sum(len(case.votes) for case in every),
+        "orphans": len(latest) - everybody.item.size,
         "excluded": excluded,
     }
     metrics |= {"selection": selection, "corrections": {**corrected, **settlement.corrections}}
     order = sorted(dropped, key=lambda each: each.id)
-    return Resolved(tuple(_with_confidence(chosen, known, settlement)), tuple(order), metrics, queued, conflicts)
+    return Resolved(tuple(chosen), tuple(order), metrics, queued, conflicts)
 
 
 def _decided(
@@ -157,7 +168,7 @@ def _decided(
         if isinstance(decision, Dropped):
             dropped.append(decision)
         else:
-            kept.append(_resolution(case, decision, verdict, settlement.net_of_models(row)))
+            kept.append(_resolution(case, decision, verdict, settlement, row))
     return kept, dropped
 
 
@@ -194,12 +205,13 @@ def _drop(case: Case, reason: str, **evidence: Any) -> Dropped:
     return Dropped(case.id, "resolve", reason, seen)
 
 
-def _resolution(case: Case, winner: Side, verdict: Verdict, net_of_models: float | None) -> Resolution:
+def _resolution(case: Case, winner: Side, verdict: Verdict, settlement: Settlement, row: int) -> Resolution:
     labels = case.labels()
     loser: Side = "b" if winner == "a" else "a"
     total = labels.total()
     comparable = total > 1 and (bool(case.rulings) or any(vote.kind != "imported" for vote in case.votes))
-    gap, gap_kind = _gap(case, winner, net_of_models)
+    gap, gap_kind = _gap(case, winner, settlement.net_of_models(row))
+    confidence = settlement.confidence(row, winner)
     named = {"chosen": labels[winner], "rejected": labels[loser]}
     named |= {label: labels[label] for label in NO_SIDE if labels[label]}
     return Resolution(
@@ -207,12 +219,14 @@ def _resolution(case: Case, winner: Side, verdict: Verdict, net_of_models: float
         prompt_id=case.comparison.prompt_id,
         winner=winner,
         agreement=labels[winner] / total if comparable else None,
-        confidence=None,
+        confidence=confidence.value,
         gap=gap,
         gap_kind=gap_kind,
         method=verdict.method,
         votes=named,
         annotation_ids=tuple(vote.id for vote in case.votes),
+        confidence_kind=confidence.kind,
+        interval=confidence.interval,
     )
 
 
@@ -248,27 +262,3 @@ def _signed_strengths(votes: Sequence[Annotation], winner: Side) -> list[float]:
         else:
             signed.append(vote.strength if vote.label == winner else -vote.strength)
     return signed
-
-
-def _with_confidence(
-    resolutions: Sequence[Resolution], cases: Mapping[str, Case], settlement: Settlement
-) -> list[Resolution]:
-    """Each resolution with the probability that its winner is right, as far as something claims one."""
-    leads = side_leads(cases.values()) if settlement.accuracy is not None else {}
-    listed = []
-    for each in resolutions:
-        row = settlement.rows[each.comparison_id]
-        verdict = settlement.verdicts[row]
-        side = 0 if each.winner == "a" else 1
-        if verdict.probabilities is not None:
-            kind = "calibrated" if verdict.method == "calibrated" else "posterior"
-            bounds = settlement.interval(row, each.winner) if kind == "calibrated" else None
-            sure = verdict.probabilities[side]
-            listed.append(dataclasses.replace(each, confidence=sure, confidence_kind=kind, interval=bounds))
-        elif settlement.accuracy is not None and each.comparison_id in leads:
-            lead = leads[each.comparison_id] if each.winner == "a" else -leads[each.comparison_id]
-            sure = float(one_coin_posterior(lead, settlement.accuracy))
-            listed.append(dataclasses.replace(each, confidence=sure, confidence_kind="one_coin"))
-        else:
-            listed.append(each)
-    return listed
