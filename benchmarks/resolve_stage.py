@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -44,14 +44,18 @@ def synthetic_facts(votes: int, seed: int = 0) -> Facts:
     prompts, candidates, comparisons = _pools(items, rng)
     truth = rng.random(items) < 0.5
     accuracy = rng.beta(8, 4, max(20, votes // VOTES_PER_PERSON))
-    people = [f"person-{number:05}" for number in range(accuracy.size)]
+    steps = rng.integers(1, accuracy.size // VOTES_PER_ITEM, (items, VOTES_PER_ITEM))
+    voters = (rng.integers(0, accuracy.size, (items, 1)) + steps.cumsum(axis=1)) % accuracy.size
+    right = rng.random(voters.shape) < accuracy[voters]
+    said = np.where(right == truth[:, None], "a", "b").astype(object)
+    for label, share in (("tie", TIES), ("both_bad", BOTH_BAD), ("unsure", UNSURE)):
+        said[rng.random(voters.shape) < share] = label
     annotations: list[Annotation] = []
-    for item, comparison in enumerate(comparisons):
-        for person in rng.choice(accuracy.size, VOTES_PER_ITEM, replace=False, shuffle=False).tolist():
-            label = _label(bool(truth[item]), accuracy[person], rng)
-            annotations.append(_vote(comparison.id, people[person], label, 0, rng))
+    for comparison, people, labels in zip(comparisons, voters.tolist(), said.tolist(), strict=True):
+        for person, label in zip(people, labels, strict=True):
+            annotations.append(_vote(comparison.id, f"person-{person:05}", label, 0, rng))
             if rng.random() < REVISED:
-                annotations.append(_vote(comparison.id, people[person], _other(label), 1, rng))
+                annotations.append(_vote(comparison.id, f"person-{person:05}", "tie", 1, rng))
     rulings = [
         Ruling(_id("rul", rng), comparisons[item].id, "a" if truth[item] else "b", "lead", "tie-break")
         for item in np.nonzero(rng.random(items) < RULED)[0].tolist()
@@ -88,22 +92,6 @@ def _sentence(rng: np.random.Generator) -> str:
     lengths = np.cumsum(rng.integers(2, 9, 12))
     words = " ".join(letters[start:end] for start, end in itertools.pairwise(lengths)).strip()
     return f"{words.capitalize()}."
-
-
-def _label(right_is_a: bool, accuracy: float, rng: np.random.Generator) -> Label:
-    draw = rng.random()
-    for label, share in (("unsure", UNSURE), ("both_bad", BOTH_BAD), ("tie", TIES)):
-        if draw < share:
-            return label  # type: ignore[return-value]
-        draw -= share
-    right = rng.random() < accuracy
-    return "a" if right == right_is_a else "b"
-
-
-def _other(label: Label) -> Label:
-    labels = get_args(Label)
-    chosen: Label = labels[(labels.index(label) + 1) % len(labels)]
-    return chosen
 
 
 def _vote(comparison: str, person: str, label: Label, revision: int, rng: np.random.Generator) -> Annotation:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from pairsmith.measures.agreement import (
+    MOST_NEIGHBOURS,
     SIDES_FLIP,
     agreement_figures,
     annotator_pairs,
@@ -51,7 +52,7 @@ def annotation_figures(votes: VotesLike, *, seed: int, replicates: int = 1000) -
         `population`, `votes`, `items`, `annotators` (counts), `labels` and `by_kind` (counts by name, the latter of all
         votes), `items_with_2_or_more_votes` and `vote_pairs` and `no_majority_items` (verdicts only), the figures of
         `agreement_figures`, and `cohen_kappa`: `pairs` (at most 20 figures of annotators who share 30 items or more),
-        `pairs_total`, `min_items`.
+        `pairs_total`, `min_items`, and `items_capped`, with so many votes that not all pairs of them were counted.
     """
     table = Votes.of(votes)
     population, members = population_of(table)
@@ -77,7 +78,12 @@ def annotation_figures(votes: VotesLike, *, seed: int, replicates: int = 1000) -
         "vote_pairs": int((per_item * (per_item - 1) / 2).sum()),
         "no_majority_items": undecided_items(counts),
         **agreement_figures(counts, seed=seed, flip=SIDES_FLIP, tie=1, replicates=replicates, **reasons),
-        "cohen_kappa": {"pairs": kappas, "pairs_total": len(pairs), "min_items": _MIN_SHARED_ITEMS},
+        "cohen_kappa": {
+            "pairs": kappas,
+            "pairs_total": len(pairs),
+            "min_items": _MIN_SHARED_ITEMS,
+            "items_capped": int((per_item > MOST_NEIGHBOURS + 1).sum()),
+        },
     }
 
 

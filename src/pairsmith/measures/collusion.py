@@ -62,6 +62,8 @@ def colluding_pairs(
     net = 2 * tables.trace(axis1=1, axis2=2) / np.maximum(shared, 1) - 1
     pairs = _Pairs(couples[:, 0], couples[:, 1], shared, net)
     known = np.array([name in explained for name in people], dtype=bool)[couples].all(axis=1)
+    if not ((shared >= min_items) & ~known).any():
+        return []  # nobody can be accused, and fitting is most of the work
     accused = np.zeros(shared.size, dtype=bool)
     conflicts: list[Conflict] = []
     for _ in range(2):  # the second fit leaves out whom the first accuses

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pairsmith.measures.contradictions import cycles, reversals
+from pairsmith.measures.contradictions import cycles
 from pairsmith.measures.feedback_arcs import feedback_arcs
 from pairsmith.measures.intervals import wilson
 from pairsmith.measures.votes import Votes, VotesLike, code, named_counts
@@ -159,18 +159,16 @@ def both_ways(preferences: Iterable[Preference], *, min_share: float = _CLEAR_SH
 
     The lighter direction is discarded if the heavier has at least `min_share` of the weight; else a person decides.
     """
-    listed = sorted(preferences, key=lambda each: each.id)
-    edges: list[tuple[Hashable, Hashable]] = [
-        ((each.prompt, each.winner), (each.prompt, each.loser)) for each in listed
-    ]
-    pairs = sorted({tuple(sorted({place, *others})) for place, others in reversals(edges).items()})
-    together: dict[frozenset[Hashable], set[int]] = {}
-    for places in pairs:
-        together.setdefault(frozenset(edges[places[0]]), set()).update(places)
+    together: dict[tuple[str, str, str], list[Preference]] = {}
+    for each in sorted(preferences, key=lambda preference: preference.id):
+        one, other = sorted((each.winner, each.loser))
+        together.setdefault((each.prompt, one, other), []).append(each)
     conflicts = []
-    for group in together.values():
-        members = [listed[place] for place in sorted(group)]
-        weight = dict.fromkeys(sorted({each.winner for each in members}), 0.0)
+    for members in together.values():
+        winners = {each.winner for each in members}
+        if len(winners) < 2:
+            continue
+        weight = dict.fromkeys(sorted(winners), 0.0)
         for each in members:
             weight[each.winner] += each.weight
         lighter, heavier = sorted(weight, key=lambda winner: (weight[winner], winner))

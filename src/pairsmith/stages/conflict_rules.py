@@ -4,9 +4,11 @@ Responses are compared as a reader sees them, so two candidates with the same te
 weighs as much as its lead in votes; what a person ruled outweighs any votes.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pairsmith.config import ResolveConfig
@@ -119,11 +121,11 @@ def _ruled(rule: str, conflict: Conflict) -> tuple[tuple[str, ...], str, str]:
 
 
 def _drop(conflict: Conflict, name: str, case: Case) -> Dropped:
-    others = [each for each in conflict.subjects if each != name]
+    others = (each for each in conflict.subjects if each != name)
     evidence = {
         "votes": dict(sorted(case.labels().items())),
-        "with": others[:_SHOWN],
-        "with_total": len(others),
+        "with": list(islice(others, _SHOWN)),
+        "with_total": len(conflict.subjects) - 1,
         "proposed": conflict.resolution,
     }
     return Dropped(name, "resolve", _REASON_OF[conflict.kind], evidence)
@@ -146,7 +148,7 @@ class _Names:
 
     def _learn(self, name: str, messages: Sequence[Message], prompt: str) -> str:
         if name not in self._of:
-            self._of[name] = (prompt, tuple((turn.role, squash(turn.content)) for turn in messages))
+            self._of[name] = (prompt, _fingerprint(messages))
         key = self._of[name]
         self._first[key] = min(self._first.get(key, name), name)
         return self._first[key]
@@ -161,6 +163,12 @@ class _Names:
         return Preference(
             resolution.comparison_id, self(resolution.prompt_id), self(winner), self(loser), _weight(resolution)
         )
+
+
+def _fingerprint(messages: Sequence[Message]) -> bytes:
+    """Equal for turns that read the same; much shorter than they are."""
+    read = "\x1e".join(part for turn in messages for part in (turn.role, squash(turn.content)))
+    return hashlib.blake2b(read.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _weight(resolution: Resolution) -> float:

@@ -142,7 +142,7 @@ def _pools(
     pools = []
     for prompt, lengths in sorted(members.items()):
         names = sorted(lengths)
-        ties = tuple(
+        ties = frozenset(
             (one, other)
             for one, other in combinations(names, 2)
             if (prompt, one, other) not in sound and (prompt, other, one) not in sound
