@@ -1,12 +1,14 @@
 """How work over many records is executed: serially or over processes, with the same result."""
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["available_cores", "map_batches"]
+__all__ = ["available_cores", "map_batches", "without_cycle_search"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -17,6 +19,22 @@ MIN_BATCHES_FOR_PROCESSES = 4  # below this, starting processes costs more than 
 def available_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def without_cycle_search() -> Iterator[None]:
+    """Work that makes no reference cycles, undisturbed by the search for them. Also a decorator.
+
+    Records are plain values that counting references frees. Python's search for cycles among millions of them finds
+    nothing and takes a third of the time.
+    """
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()
 
 
 def map_batches(

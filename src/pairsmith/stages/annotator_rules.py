@@ -59,7 +59,7 @@ def without_excluded(
     for vote in votes:
         if vote.annotator in out:
             excluded[vote.annotator] += 1
-        elif copied(vote):
+        elif second and copied(vote):
             merged += 1
         else:
             left.append(vote)

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pairsmith.config import ResolveConfig
+from pairsmith.engine import without_cycle_search
 from pairsmith.ids import seed_for
 from pairsmith.measures.preference import votes_gap
 from pairsmith.records import (
@@ -70,6 +71,7 @@ _GAP_PRECEDENCE: tuple[AnnotatorKind, ...] = ("human", "verifier", "judge", "rew
 _NOT_TO_BE_CHOSEN = ("length", "content_filter", "looping")
 
 
+@without_cycle_search()
 def resolve(
     cfg: ResolveConfig,
     prompts: Sequence[Prompt],
