@@ -196,6 +196,9 @@ def preference_cycles(preferences: Iterable[Preference]) -> list[Conflict]:
         net[opposite] = net.get(opposite, 0.0) - each.weight
         ids.setdefault(edge, []).append(each.id)
     standing = sorted(edge for edge, weight in net.items() if weight > _ROUNDING)
+    # Nobody is in a circle who never wins or never loses, and that is most responses.
+    beaten, winning = {(prompt, lost) for prompt, _, lost in standing}, {(prompt, won) for prompt, won, _ in standing}
+    standing = [edge for edge in standing if (edge[0], edge[1]) in beaten and (edge[0], edge[2]) in winning]
     edges: list[tuple[Hashable, Hashable]] = [((prompt, w), (prompt, lost)) for prompt, w, lost in standing]
     components = {tuple(places) for places in cycles(edges).values()}
     found = [_cycle([standing[place] for place in places], net, ids) for places in components]

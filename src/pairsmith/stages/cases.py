@@ -119,7 +119,8 @@ def truths_of(cases: Sequence[Case]) -> Truths:
 
 def length_of(candidate: Candidate) -> int:
     """Characters of all turns of a candidate."""
-    return len(candidate.text) + sum(len(turn.content) for turn in candidate.context)
+    earlier = sum(len(turn.content) for turn in candidate.context) if candidate.context else 0
+    return len(candidate.text) + earlier
 
 
 def _recency(vote: Annotation) -> tuple[int, str, str]:

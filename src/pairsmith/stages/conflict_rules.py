@@ -145,6 +145,7 @@ class _Names:
             prompt = self._learn(case.prompt.id, case.prompt.messages, "")
             for side in (case.a, case.b):
                 self._learn(side.id, side.completion, prompt)
+        self._name = {name: self._first[key] for name, key in self._of.items()}
 
     def _learn(self, name: str, messages: Sequence[Message], prompt: str) -> str:
         if name not in self._of:
@@ -153,15 +154,16 @@ class _Names:
         self._first[key] = min(self._first.get(key, name), name)
         return self._first[key]
 
-    def __call__(self, name: str) -> str:
-        return self._first[self._of[name]]
-
     def preference(self, resolution: Resolution) -> Preference:
         """The resolution as one preference among the responses of its prompt."""
         comparison = self._cases[resolution.comparison_id].comparison
         winner, loser = (comparison.a, comparison.b) if resolution.winner == "a" else (comparison.b, comparison.a)
         return Preference(
-            resolution.comparison_id, self(resolution.prompt_id), self(winner), self(loser), _weight(resolution)
+            resolution.comparison_id,
+            self._name[resolution.prompt_id],
+            self._name[winner],
+            self._name[loser],
+            _weight(resolution),
         )
 
 
