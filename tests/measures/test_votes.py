@@ -34,7 +34,7 @@ def test_columns_say_what_the_votes_say_sorted_by_item_and_annotator(rows):
             KINDS[kind],
             LABELS[label],
             None if first == UNKNOWN else LABELS[first],
-            None if np.isnan(seconds) else seconds,
+            None if np.isnan(seconds) else float(seconds),
         )
         for item, person, kind, label, first, seconds in zip(
             table.item, table.annotator, table.kind, table.label, table.first, table.seconds, strict=True

@@ -63,12 +63,13 @@ def settle_pairs(cfg: ResolveConfig, kept: Sequence[Resolution], cases: Mapping[
     waiting: dict[str, tuple[str, str]] = {}
     records: list[ConflictRecord] = []
     names = _Names(cases)
+    preferences = {each.comparison_id: names.preference(each) for each in left}
     for kind, rule in (
         ("both_ways", cfg.conflicts.both_ways),
         ("cycle", cfg.conflicts.cycles),
         ("contradictory", cfg.conflicts.contradictory),
     ):
-        found = _detect(kind, left, cases, names)
+        found = _detect(kind, left, cases, preferences)
         out: dict[str, Dropped] = {}
         for conflict in found:
             targets, outcome, action = _ruled(rule, conflict)
@@ -83,10 +84,12 @@ def settle_pairs(cfg: ResolveConfig, kept: Sequence[Resolution], cases: Mapping[
     return Settled(tuple(left), tuple(dropped), waiting, tuple(records))
 
 
-def _detect(kind: str, resolutions: Sequence[Resolution], cases: Mapping[str, Case], names: "_Names") -> list[Conflict]:
+def _detect(
+    kind: str, resolutions: Sequence[Resolution], cases: Mapping[str, Case], known: Mapping[str, Preference]
+) -> list[Conflict]:
     if kind == "contradictory":
         return _contradictory([_example(each, cases[each.comparison_id]) for each in resolutions])
-    preferences = [names.preference(each) for each in resolutions]
+    preferences = (known[each.comparison_id] for each in resolutions)
     different = [each for each in preferences if each.winner != each.loser]
     return both_ways(different) if kind == "both_ways" else preference_cycles(different)
 
@@ -144,7 +147,8 @@ class _Names:
                 continue
             prompt = self._learn(case.prompt.id, case.prompt.messages, "")
             for side in (case.a, case.b):
-                self._learn(side.id, side.completion, prompt)
+                if side.id not in self._of:
+                    self._learn(side.id, side.completion, prompt)
         self._name = {name: self._first[key] for name, key in self._of.items()}
 
     def _learn(self, name: str, messages: Sequence[Message], prompt: str) -> str:
@@ -169,7 +173,7 @@ class _Names:
 
 def _fingerprint(messages: Sequence[Message]) -> bytes:
     """Equal for turns that read the same; much shorter than they are."""
-    read = "\x1e".join(part for turn in messages for part in (turn.role, squash(turn.content)))
+    read = "\x1e".join([f"{turn.role}\x1e{squash(turn.content)}" for turn in messages])
     return hashlib.blake2b(read.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
