@@ -30,7 +30,7 @@ REVISED, RULED, UNSURE, BOTH_BAD, TIES = 0.02, 0.005, 0.02, 0.02, 0.1
 SENTENCES = 5_000
 CATEGORIES = ("coding", "creative", "factual", "reasoning", "safety")
 MAX_SECONDS = 30.0
-MAX_GIB = 2.0
+MAX_GIB = 2e9 / 2**30
 MAX_GROWTH = 1.5
 """CPU seconds per vote at the largest size against those at a tenth of it; 1 is linear."""
 
@@ -174,7 +174,7 @@ def main() -> int:
             f"{method}: {text}"
             for text, failed in (
                 (f"more than {MAX_SECONDS:g} s", last["wall_seconds"] > MAX_SECONDS),
-                (f"more than {MAX_GIB:g} GiB", last["peak_gib"] > MAX_GIB),
+                (f"more than {MAX_GIB:.2f} GiB", last["peak_gib"] > MAX_GIB),
                 (f"seconds per vote grow by {growth:.2f}", growth > MAX_GROWTH),
             )
             if failed
