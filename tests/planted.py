@@ -8,7 +8,6 @@ import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pairsmith.measures.annotation import Vote
 from pairsmith.measures.anomalies import annotator_anomalies, fast_annotators
 from pairsmith.measures.collusion import colluding_pairs
 from pairsmith.measures.conflicts import (
@@ -21,6 +20,7 @@ from pairsmith.measures.conflicts import (
 )
 from pairsmith.measures.domains import category_disagreement, group_disagreement
 from pairsmith.measures.opposed_examples import Example, contradictory_examples
+from pairsmith.measures.votes import Vote
 
 CATEGORIES = ("coding", "creative", "factual", "reasoning", "safety")
 CONTESTED = "safety"
@@ -222,7 +222,8 @@ def detect(data: Data) -> dict[str, set[tuple[str, ...]]]:
     """Subjects found, by kind, named as they are planted."""
     conflicts: list[Conflict] = annotator_anomalies(data.votes, longer=data.longer)
     suspects = {name for conflict in conflicts for name in conflict.subjects}
-    conflicts += fast_annotators(data.votes, data.seconds)
+    timed = [vote._replace(seconds=took) for vote, took in zip(data.votes, data.seconds, strict=True)]
+    conflicts += fast_annotators(timed)
     conflicts += colluding_pairs(data.votes, explained=suspects)
     trusted = [vote for vote in data.votes if vote.annotator not in suspects]
     conflicts += group_disagreement(trusted, data.groups, data.categories, seed=0)

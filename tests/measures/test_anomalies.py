@@ -4,10 +4,10 @@ from dataclasses import asdict
 
 import pytest
 
-from pairsmith.measures.annotation import Vote
 from pairsmith.measures.anomalies import annotator_anomalies, fast_annotators
 from pairsmith.measures.collusion import colluding_pairs
 from pairsmith.measures.conflicts import CONFLICT_KINDS, CONFLICT_RESOLUTIONS, Conflict
+from pairsmith.measures.votes import Vote
 from tests.planted import CROWDS, simulate
 
 
@@ -129,15 +129,13 @@ def test_two_perfect_annotators_are_no_twins():
 
 @pytest.mark.parametrize(("fast", "resolution"), [(0, None), (3, None), (30, "review"), (60, "exclude_annotator")])
 def test_fast_answers_need_to_be_many(fast, resolution):
-    votes = [Vote(f"c{number}", "p", "human", "a") for number in range(100)]
-    found = fast_annotators(votes, [0.4] * fast + [12.0] * (100 - fast))
+    seconds = [0.4] * fast + [12.0] * (100 - fast)
+    found = fast_annotators(Vote(f"c{number}", "p", "human", "a", None, took) for number, took in enumerate(seconds))
     assert [each.resolution for each in found] == ([resolution] if resolution else [])
 
 
 def test_models_may_be_fast_and_unknown_times_say_nothing():
-    votes = [Vote(f"c{number}", "p", "judge", "a") for number in range(100)]
-    assert not fast_annotators(votes, [0.1] * 100)
-    people = [vote._replace(kind="human") for vote in votes]
-    assert not fast_annotators(people, [None] * 100)
-    with pytest.raises(ValueError, match="shorter"):
-        fast_annotators(people, [0.1])
+    votes = [Vote(f"c{number}", "p", "judge", "a", None, 0.1) for number in range(100)]
+    assert not fast_annotators(votes)
+    assert not fast_annotators(vote._replace(kind="human", seconds=None) for vote in votes)
+    assert fast_annotators(vote._replace(kind="human") for vote in votes)

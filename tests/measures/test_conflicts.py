@@ -4,7 +4,6 @@ from dataclasses import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairsmith.measures.annotation import Vote
 from pairsmith.measures.conflicts import (
     CONFLICT_KINDS,
     CONFLICT_RESOLUTIONS,
@@ -15,6 +14,7 @@ from pairsmith.measures.conflicts import (
     low_confidence,
     preference_cycles,
 )
+from pairsmith.measures.votes import Vote
 
 LABELS = ("a", "b", "tie", "unsure", "both_bad")
 

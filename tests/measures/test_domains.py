@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairsmith.measures.annotation import Vote
 from pairsmith.measures.domains import category_disagreement, group_disagreement
+from pairsmith.measures.votes import Vote
 from tests.planted import CATEGORIES, CONTESTED, GROUPS, simulate
 
 PEOPLE = {f"p{number}": "gh"[number % 2] for number in range(12)}

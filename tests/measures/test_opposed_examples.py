@@ -3,7 +3,8 @@ import random
 import numpy as np
 import pytest
 
-from pairsmith.measures.opposed_examples import Example, ExampleVectors, contradictory_examples, same_question
+from pairsmith.measures.opposed_examples import Example, ExampleVectors, contradictory_examples
+from pairsmith.measures.opposed_texts import same_question
 
 PROMPT = "Write a short note to a neighbour who plays loud music late at night, please."
 NEAR = "Write a short note to a neighbour who plays loud music late in the night, please!"

@@ -53,3 +53,8 @@ def test_a_sum_of_unlike_terms_is_their_convolution(terms):
             exact = np.convolve(exact, chances)
     for observed in range(exact.size):
         assert sum_tail(distributions, observed) == pytest.approx(exact[observed:].sum(), abs=1e-9)
+
+
+@pytest.mark.parametrize(("successes", "n", "p"), [(500_900, 1_000_000, 0.5), (1, 400_000, 0.3), (120, 200_000, 5e-4)])
+def test_tails_of_many_trials_need_only_the_terms_that_count(successes, n, p):
+    assert binomial_tail(successes, n, p) == pytest.approx(binom.sf(successes - 1, n, p), rel=1e-8)

@@ -1,5 +1,6 @@
 """How work over many records is executed: serially, over processes or on Ray, with the same result."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ __all__ = [
     "map_batches",
     "open_engine",
     "serially",
+    "without_cycle_search",
 ]
 
 EngineKind = Literal["serial", "processes", "ray"]
@@ -61,6 +63,22 @@ def open_engine(kind: EngineKind, workers: int) -> Iterator[Mapper]:
 def serially(function: Callable[[Any, Any], Any], shared: Any, items: Sequence[Any]) -> Iterator[Any]:
     """The mapper of the engine `serial`."""
     return (function(shared, item) for item in items)
+
+
+@contextmanager
+def without_cycle_search() -> Iterator[None]:
+    """Work that makes no reference cycles, undisturbed by the search for them. Also a decorator.
+
+    Records are plain values that counting references frees. Python's search for cycles among millions of them finds
+    nothing and takes a third of the time.
+    """
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()
 
 
 def map_batches(

@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +65,7 @@ def _same(value: Any) -> Any:
 
 
 def _messages(text: str) -> tuple[Message, ...]:
-    return tuple(Message(role, content) for role, content in json.loads(text))
+    return () if text == "[]" else tuple(Message(role, content) for role, content in json.loads(text))
 
 
 def _pair(text: str | None) -> tuple[float, float] | None:
@@ -72,7 +73,7 @@ def _pair(text: str | None) -> tuple[float, float] | None:
 
 
 PLAIN = Codec(_same, _same)
-JSON = Codec(lambda value: canonical_json(dict(value)), json.loads)
+JSON = Codec(lambda value: canonical_json(dict(value)), lambda text: {} if text == "{}" else json.loads(text))
 MESSAGES = Codec(lambda turns: canonical_json([[turn.role, turn.content] for turn in turns]), _messages)
 CHECKS = Codec(
     lambda checks: canonical_json([[check.kind, dict(check.args)] for check in checks]),
@@ -94,6 +95,8 @@ _CODECS: Mapping[str, Codec] = {
 
 _INTEGERS = {"sample", "revision", "rows", "good", "rejected", "blank", "line"}
 _REALS = {"value", "strength", "seconds", "probability"}
+_REPEATED = {"prompt_id", "comparison_id", "candidate_id", "annotator", "model", "guideline"}
+"""Texts that many facts share are kept once in memory."""
 _OPTIONAL = {"scale", "strength", "shown_first", "seconds"}
 
 
@@ -111,9 +114,21 @@ class FactTable:
         """The column values of a fact."""
         return {name: codec.write(getattr(fact, name)) for name, codec in self.codecs.items()}
 
-    def fact(self, row: Mapping[str, Any]) -> Any:
-        """The fact in a row."""
-        return self.type(**{name: codec.read(row[name]) for name, codec in self.codecs.items()})
+    def select(self) -> sa.Select[Any]:
+        """All rows in the order they were appended, as `facts` reads them."""
+        return sa.select(*(self.table.c[name] for name in self.codecs)).order_by(self.table.c.position)
+
+    def facts(self, rows: Iterable[Sequence[Any]]) -> Iterator[Any]:
+        """The facts in rows whose columns are the fields in their order."""
+        encoded = [(place, codec.read) for place, codec in enumerate(self.codecs.values()) if codec is not PLAIN]
+        shared = [place for place, name in enumerate(self.codecs) if name in _REPEATED]
+        for row in rows:
+            values = list(row)
+            for place, read in encoded:
+                values[place] = read(values[place])
+            for place in shared:
+                values[place] = sys.intern(values[place])
+            yield self.type(*values)
 
 
 def _fact_table(kind: type[Any], name: str, *indexed: str, content: str = "") -> FactTable:

@@ -120,12 +120,11 @@ class Ledger:
     def read(self, kind: type[F], as_of: int | None = None) -> Iterator[F]:
         """All facts of one kind in the order they were appended, up to position `as_of` (inclusive)."""
         table = FACT_TABLES[kind]
-        query = sa.select(table.table).order_by(table.table.c.position)
+        query = table.select()
         if as_of is not None:
             query = query.where(table.table.c.position <= as_of)
         with self._guard(), self._reading() as connection:
-            for row in connection.execution_options(yield_per=1000).execute(query).mappings():
-                yield cast(F, table.fact(cast(Any, row)))
+            yield from table.facts(connection.execution_options(yield_per=1000).execute(query))
 
     def ids(self, kind: type[Fact]) -> set[str]:
         """The ids of all facts of one kind."""
@@ -138,9 +137,7 @@ class Ledger:
         with self._guard(), self._reading() as connection:
             for start in range(0, len(values), _IDS_PER_QUERY):
                 some = values[start : start + _IDS_PER_QUERY]
-                query = sa.select(table.table).where(table.table.c[column].in_(some)).order_by(table.table.c.position)
-                for row in connection.execute(query).mappings():
-                    yield cast(F, table.fact(cast(Any, row)))
+                yield from table.facts(connection.execute(table.select().where(table.table.c[column].in_(some))))
 
     def get(self, kind: type[F], ids: Sequence[str]) -> dict[str, F]:
         """The facts of one kind with these ids; ids that are not there are left out."""

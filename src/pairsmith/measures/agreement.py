@@ -16,6 +16,7 @@ from pairsmith.measures import coefficients
 from pairsmith.measures.intervals import figure, percentile_interval
 
 __all__ = [
+    "MOST_NEIGHBOURS",
     "SIDES_FLIP",
     "agreement_figures",
     "annotator_pairs",
@@ -37,6 +38,8 @@ NO_VOTES = "there are no votes"
 NO_OVERLAP = "no item has two or more votes"
 NO_DECIDED_OVERLAP = "no item has two votes that name a side"
 ALL_EQUAL = "all votes are equal, so chance cannot be told from agreement"
+
+MOST_NEIGHBOURS = 50
 
 _CHUNK_CELLS = 4_000_000
 _MIN_SHARED_ITEMS = 30
@@ -203,6 +206,9 @@ def annotator_pairs(
 ) -> tuple[NDArray[np.int64], Array]:
     """Contingency tables of every two annotators who share items.
 
+    On an item with more than `MOST_NEIGHBOURS` + 1 votes, each is paired with the `MOST_NEIGHBOURS` that follow it in
+    the order of the annotators: everybody with everybody would be a million pairs for one item with 1,400 votes.
+
     Returns:
         pairs of shape (pairs, 2), lower annotator first and sorted, and tables[pairs, category of the first, category
         of the second].
@@ -212,7 +218,8 @@ def annotator_pairs(
     item, annotator, label = (column[order] for column in columns)
     people = int(annotator.max(initial=-1)) + 1
     keys: list[NDArray[np.int64]] = []
-    for step in range(1, int(np.bincount(item).max(initial=0)) if item.size else 0):
+    most = int(np.bincount(item).max(initial=0)) if item.size else 0
+    for step in range(1, min(most, MOST_NEIGHBOURS + 1)):
         same = np.nonzero(item[step:] == item[:-step])[0]
         pair = annotator[same] * people + annotator[same + step]
         keys.append((pair * categories + label[same]) * categories + label[same + step])

@@ -6,23 +6,21 @@ content does not, however the cue and quality go together. So a dataset in which
 stand first, accuses nobody.
 """
 
+import bisect
 import math
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pairsmith.measures.annotation import Vote
 from pairsmith.measures.conflicts import Conflict
 from pairsmith.measures.intervals import wilson
 from pairsmith.measures.significance import adjusted_p_values, binomial_tail, normal_tail
+from pairsmith.measures.vote_table import UNKNOWN, Ints
+from pairsmith.measures.votes import LABELS, NET_SIDE, Mask, Votes, VotesLike
 
 __all__ = ["annotator_anomalies", "fast_annotators"]
-
-Integers = NDArray[np.int64]
 
 _SIDES = {"a": 1, "b": -1}
 _MAX_FLIPPED_AGREEMENT = 0.4
@@ -36,20 +34,16 @@ _MAX_FAST_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class _Votes:
-    """Votes as columns, sorted; sides are 1 (a), -1 (b) or 0.
+class _Table:
+    """Votes and what the others say; arrays of shape (votes,), sides are 1 (a), -1 (b) or 0.
 
     `lead` is by how many votes the others prefer a to b (negative: b); `consensus` is its sign.
     """
 
-    items: tuple[str, ...]
-    labels: tuple[str, ...]
-    first: Integers
-    side: Integers
-    lead: Integers
-    consensus: Integers
-    of: Mapping[str, Integers]
-    """Rows of each annotator."""
+    votes: Votes
+    side: Ints
+    lead: Ints
+    consensus: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +57,7 @@ class _Finding:
 
 
 def annotator_anomalies(
-    votes: Iterable[Vote],
+    votes: VotesLike,
     *,
     longer: Mapping[str, str] | None = None,
     alpha: float = 0.01,
@@ -79,44 +73,31 @@ def annotator_anomalies(
         alpha: false discovery rate of each kind over all annotators (Benjamini-Hochberg).
         min_votes: fewest votes of an annotator that a test uses.
     """
-    listed = sorted((vote for vote in votes if vote.kind != "imported"), key=lambda vote: (vote.item, vote.annotator))
+    table = Votes.of(votes)
+    known = table.where(~table.is_kind("imported"))
+    length = np.array([_SIDES.get((longer or {}).get(item, ""), 0) for item in known.items], dtype=np.int64)
     suspects: set[str] = set()
     found: list[Conflict] = []
     for _ in range(2):
-        table = _columns(listed, suspects)
-        found = _all_tests(table, longer or {}, alpha, min_votes)
+        found = _all_tests(_with_others(known, suspects), length[known.item], alpha, min_votes)
         suspects = {name for conflict in found for name in conflict.subjects}
     return sorted(found, key=lambda each: (each.kind, each.subjects))
 
 
-def _columns(votes: Sequence[Vote], distrusted: Collection[str]) -> _Votes:
-    side = np.array([_SIDES.get(vote.label, 0) for vote in votes], dtype=np.int64)
-    first = np.array([_SIDES.get(vote.shown_first or "", 0) for vote in votes], dtype=np.int64)
-    trusted = np.array([vote.annotator not in distrusted for vote in votes], dtype=np.int64)
-    numbers = {item: number for number, item in enumerate(dict.fromkeys(vote.item for vote in votes))}
-    item = np.array([numbers[vote.item] for vote in votes], dtype=np.int64)
-    net = np.zeros(len(numbers), dtype=np.int64)
-    np.add.at(net, item, side * trusted)
-    rows: dict[str, list[int]] = {}
-    for row, vote in enumerate(votes):
-        rows.setdefault(vote.annotator, []).append(row)
-    lead = net[item] - side * trusted
-    return _Votes(
-        items=tuple(vote.item for vote in votes),
-        labels=tuple(vote.label for vote in votes),
-        first=first,
-        side=side,
-        lead=lead,
-        consensus=np.sign(lead),
-        of={name: np.array(rows[name], dtype=np.int64) for name in sorted(rows)},
-    )
+def _with_others(votes: Votes, distrusted: Collection[str]) -> _Table:
+    trusted = np.array([name not in distrusted for name in votes.annotators], dtype=np.int64)
+    side = NET_SIDE[votes.label]
+    counted = side * trusted[votes.annotator] if votes.annotators else side
+    net = np.bincount(votes.item, counted, len(votes.items)).astype(np.int64)
+    lead = net[votes.item] - counted
+    return _Table(votes, side, lead, np.sign(lead))
 
 
-def _all_tests(table: _Votes, longer: Mapping[str, str], alpha: float, min_votes: int) -> list[Conflict]:
-    length = np.array([_SIDES.get(longer.get(item, ""), 0) for item in table.items], dtype=np.int64)
+def _all_tests(table: _Table, length: Ints, alpha: float, min_votes: int) -> list[Conflict]:
+    first = np.where(table.votes.first == UNKNOWN, 0, NET_SIDE[table.votes.first])
     tests: dict[str, list[_Finding]] = {
-        "flipped_annotator": [found for name in table.of if (found := _flipped(table, name, min_votes))],
-        "position_only": _cue_tests(table, table.first, ("first", "second"), min_votes),
+        "flipped_annotator": _flip_tests(table, min_votes),
+        "position_only": _cue_tests(table, first, ("first", "second"), min_votes),
         "length_only": _cue_tests(table, length, ("longer", "shorter"), min_votes),
         "constant_answer": _constant_tests(table, min_votes),
     }
@@ -131,27 +112,33 @@ def _all_tests(table: _Votes, longer: Mapping[str, str], alpha: float, min_votes
     return conflicts
 
 
-def _flipped(table: _Votes, name: str, min_votes: int) -> _Finding | None:
+def _flip_tests(table: _Table, min_votes: int) -> list[_Finding]:
     """Against the others more often than a coin would be, each vote weighted with the lead of the others' majority."""
-    rows = table.of[name]
-    decided = rows[(table.side[rows] != 0) & (table.consensus[rows] != 0)]
-    n = int(decided.size)
-    if n < min_votes:
-        return None
-    agrees = table.side[decided] == table.consensus[decided]
-    weights = np.abs(table.lead[decided])  # four to nothing says more about a vote than two to one
-    against = int(weights[~agrees].sum() - weights[agrees].sum())
-    p_value = normal_tail(against / math.sqrt(int((weights**2).sum())))
-    agreement, agreeing = float(weights[agrees].sum() / weights.sum()), int(agrees.sum())
-    if agreement > _MAX_FLIPPED_AGREEMENT:
-        return _Finding(name, p_value, None)
-    evidence = {
-        "agreement": agreeing / n,
-        "interval": list(wilson(agreeing, n) or ()),
-        "weighted_agreement": agreement,
-        "votes": n,
-    }
-    return _Finding(name, p_value, evidence, "flip_votes")
+    decided = (table.side != 0) & (table.consensus != 0)
+    agrees = table.side == table.consensus
+    weights = np.abs(table.lead)  # four to nothing says more about a vote than two to one
+    sums = _sums(table.votes, decided, agrees, weights, weights * agrees, weights**2)
+    findings = []
+    for name, n, agreeing, weight, for_them, squares in sums:
+        if n < min_votes:
+            continue
+        p_value = normal_tail((weight - 2 * for_them) / math.sqrt(squares))
+        agreement = for_them / weight
+        evidence = {
+            "agreement": agreeing / n,
+            "interval": list(wilson(agreeing, n) or ()),
+            "weighted_agreement": agreement,
+            "votes": n,
+        }
+        flipped = agreement <= _MAX_FLIPPED_AGREEMENT
+        findings.append(_Finding(name, p_value, evidence if flipped else None, "flip_votes"))
+    return findings
+
+
+def _sums(votes: Votes, chosen: Mask, *values: Any) -> list[tuple[Any, ...]]:
+    """For each annotator: the name, how many votes were chosen, and the sums of the values of those; whole numbers."""
+    columns = [votes.per_annotator(chosen), *(votes.per_annotator(chosen, each) for each in values)]
+    return list(zip(votes.annotators, *(column.astype(np.int64).tolist() for column in columns), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +155,13 @@ class _Following:
         return sum(hit / size for hit, size in zip(self.hits, self.sizes, strict=True)) / 2
 
 
-def _cue_tests(table: _Votes, cue: Integers, names: tuple[str, str], min_votes: int) -> list[_Finding]:
+def _cue_tests(table: _Table, cue: Ints, names: tuple[str, str], min_votes: int) -> list[_Finding]:
     """Who follows the cue far more (or less) than the median of the other annotators, at least 0.5.
 
     The comparison with the others matters where the cue mostly tells the truth: a majority against it is then often
     wrong, and honest people seem to follow the cue.
     """
-    measured = [each for name in table.of if (each := _following(table, name, cue, min_votes))]
+    measured = _following(table, cue, min_votes)
     shares = sorted(each.share for each in measured)
     findings = []
     for each in measured:
@@ -198,72 +185,75 @@ def _cue_tests(table: _Votes, cue: Integers, names: tuple[str, str], min_votes: 
     return findings
 
 
-def _following(table: _Votes, name: str, cue: Integers, min_votes: int) -> _Following | None:
-    rows = table.of[name]
-    counted = rows[(table.side[rows] != 0) & (cue[rows] != 0) & (table.consensus[rows] != 0)]
-    along = table.consensus[counted] == cue[counted]
-    follows = table.side[counted] == cue[counted]
-    sizes = int(along.sum()), int((~along).sum())
-    if min(sizes) < _MIN_EACH_WAY or sum(sizes) < min_votes:
-        return None
-    return _Following(name, sizes, (int((follows & along).sum()), int((follows & ~along).sum())))
+def _following(table: _Table, cue: Ints, min_votes: int) -> list[_Following]:
+    counted = (table.side != 0) & (cue != 0) & (table.consensus != 0)
+    along, follows = table.consensus == cue, table.side == cue
+    sums = _sums(table.votes, counted, along, follows & along, follows & ~along)
+    return [
+        _Following(name, (with_cue, n - with_cue), (hits_along, hits_against))
+        for name, n, with_cue, hits_along, hits_against in sums
+        if min(with_cue, n - with_cue) >= _MIN_EACH_WAY and n >= min_votes
+    ]
 
 
 def _median_without(ordered: Sequence[float], one: float) -> float:
     """The median of sorted numbers without one of them; 0.5 if none are left."""
-    rest = list(ordered)
-    rest.remove(one)
-    return float(np.median(rest)) if rest else _EVEN
+    left = len(ordered) - 1
+    if not left:
+        return _EVEN
+    gap = bisect.bisect_left(ordered, one)
+    middle = [place + (place >= gap) for place in ((left - 1) // 2, left // 2)]
+    return (ordered[middle[0]] + ordered[middle[1]]) / 2
 
 
-def _constant_tests(table: _Votes, min_votes: int) -> list[_Finding]:
+def _constant_tests(table: _Table, min_votes: int) -> list[_Finding]:
     """One label almost always, on comparisons where others gave it clearly less often."""
-    by_label = Counter(zip(table.items, table.labels, strict=True))
-    total = Counter(table.items)
+    votes, on_item = table.votes, table.votes.per_item()
+    shared = on_item[votes.item] > 1
+    cells = votes.annotator[shared] * len(LABELS) + votes.label[shared]
+    given = np.bincount(cells, minlength=len(votes.annotators) * len(LABELS)).reshape(-1, len(LABELS))
+    usual = given.argmax(axis=1)
+    wanted = usual[votes.annotator]
+    of_others = votes.counts()[votes.item, wanted] - (votes.label == wanted)
+    shares = votes.per_annotator(shared, of_others / np.maximum(on_item[votes.item] - 1, 1)).tolist()
     findings = []
-    for name, numbers in table.of.items():
-        rows = [row for row in numbers.tolist() if total[table.items[row]] > 1]
-        n = len(rows)
+    for name, label, counts, others in zip(votes.annotators, usual.tolist(), given.tolist(), shares, strict=True):
+        n, same = sum(counts), counts[label]
         if n < min_votes:
             continue
-        (label, same), *_ = sorted(Counter(table.labels[row] for row in rows).items(), key=lambda each: -each[1])
-        others = math.fsum(
-            (by_label[table.items[row], label] - (table.labels[row] == label)) / (total[table.items[row]] - 1)
-            for row in rows
-        )
         p_value = binomial_tail(same, n, (others + 1) / (n + 2))
-        evidence = {"label": label, "share": same / n, "others_share": others / n, "votes": n}
+        evidence = {"label": LABELS[label], "share": same / n, "others_share": others / n, "votes": n}
         clear = same / n >= _MIN_CONSTANT_SHARE and others / n <= _MAX_OTHERS_SHARE
         findings.append(_Finding(name, p_value, evidence if clear else None))
     return findings
 
 
-def fast_annotators(votes: Iterable[Vote], seconds: Iterable[float | None], *, min_votes: int = 20) -> list[Conflict]:
+def fast_annotators(votes: VotesLike, *, min_votes: int = 20) -> list[Conflict]:
     """People with more than a tenth of their timed answers under one second (95 % sure), sorted by name.
 
-    Proposed is `exclude_annotator` if at least half of the answers are so fast, else `review`.
+    Proposed is `exclude_annotator` if at least half of the answers are so fast, else `review`. Only votes of kind
+    `human` count, models may answer at once.
 
     Args:
-        votes: of any kind; only votes of kind `human` count, models may answer at once.
-        seconds: time each vote took, aligned with `votes`; `None` where it was not recorded.
+        votes: with the `seconds` each took, where that was recorded.
         min_votes: fewest timed votes.
     """
-    times: dict[str, list[float]] = {}
-    for vote, duration in zip(votes, seconds, strict=True):
-        if vote.kind == "human" and duration is not None:
-            times.setdefault(vote.annotator, []).append(duration)
+    table = Votes.of(votes)
+    timed = table.is_kind("human") & ~np.isnan(table.seconds)
+    by_person = np.nonzero(timed)[0]
+    by_person = by_person[np.argsort(table.annotator[by_person], kind="stable")]
+    starts = np.searchsorted(table.annotator[by_person], np.arange(len(table.annotators) + 1))
     conflicts = []
-    for name, durations in sorted(times.items()):
-        fast = sum(duration < _READING_SECONDS for duration in durations)
-        interval = wilson(fast, len(durations))
-        if len(durations) < min_votes or interval is None or interval[0] <= _MAX_FAST_SHARE:
+    for person, (name, n, fast) in enumerate(_sums(table, timed, table.seconds < _READING_SECONDS)):
+        interval = wilson(fast, n)
+        if n < min_votes or interval is None or interval[0] <= _MAX_FAST_SHARE:
             continue
-        share = fast / len(durations)
+        share = fast / n
         evidence = {
             "share_under_1_s": share,
             "interval": list(interval),
-            "median_seconds": float(np.median(durations)),
-            "votes": len(durations),
+            "median_seconds": float(np.median(table.seconds[by_person[starts[person] : starts[person + 1]]])),
+            "votes": n,
         }
         resolution = "exclude_annotator" if share >= 1 / 2 else "review"
         conflicts.append(Conflict("too_fast", (name,), evidence, resolution, (name,)))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pairsmith.measures.intervals import cluster_bootstrap_mean, figure, share_figure
-from pairsmith.measures.surface import FEATURES, surface_features
+from pairsmith.measures.surface import surface_traits
 from pairsmith.measures.vote_table import Floats
 
 __all__ = [
@@ -186,10 +186,8 @@ def self_preference(
 
 def response_traits(text: str) -> dict[str, bool]:
     """Which of `TRAITS` a response has: it refuses; it has headings, bold or code blocks; it has a list."""
-    found = dict(zip(FEATURES, surface_features("", text).tolist(), strict=True))
-    listed = found["log_list_items"] > 0
-    marked = found["log_headings_and_bold"] > 0 or found["log_code_fences"] > 0
-    return {"refusal": found["refusal"] > 0, "markdown": marked, "list": listed}
+    found = surface_traits(text)
+    return {trait: found[trait] for trait in TRAITS}
 
 
 def binomial_p(successes: int, n: int) -> float | None:

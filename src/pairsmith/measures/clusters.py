@@ -46,7 +46,12 @@ class Clusters:
 
 
 def near_duplicate_clusters(
-    texts: Sequence[str], threshold: float, *, limit: float = 0.05, compiled: bool | None = None
+    texts: Sequence[str],
+    threshold: float,
+    *,
+    limit: float = 0.05,
+    compiled: bool | None = None,
+    apart: _I64 | None = None,
 ) -> Clusters:
     """Cluster texts by near-duplication.
 
@@ -55,6 +60,7 @@ def near_duplicate_clusters(
         threshold: smallest Jaccard similarity of near texts, in (0, 1].
         limit: largest share of the texts that one cluster may have (but never under 100 texts) before it is cut.
         compiled: by numba; by default where it is installed and there are enough texts.
+        apart: a number for each text; texts with different ones are never compared.
 
     Raises:
         ValueError: for a threshold or limit out of range.
@@ -65,9 +71,8 @@ def near_duplicate_clusters(
         compiled = len(texts) >= _MIN_TEXTS_FOR_NUMBA and has_numba()
     bands, rows = bands_for(threshold)
     grams, bags = features(texts, compiled=compiled)
-    pairs = np.sort(
-        np.concatenate([_candidates(sets, bands, rows, len(texts), compiled=compiled) for sets in (grams, bags)])
-    )
+    salt = np.zeros(len(texts), dtype=np.uint64) if apart is None else mixed(apart.astype(np.uint64) + np.uint64(1))
+    pairs = np.sort(np.concatenate([_candidates(sets, bands, rows, salt, compiled=compiled) for sets in (grams, bags)]))
     pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
     edges = np.stack([pairs // max(1, len(texts)), pairs % max(1, len(texts))], axis=1)
     similarities = np.maximum(*(jaccards(sets, edges, compiled=compiled) for sets in (grams, bags)))
@@ -94,8 +99,9 @@ def near_duplicate_clusters(
     )
 
 
-def _candidates(sets: Sets, bands: int, rows: int, count: int, *, compiled: bool) -> _I64:
+def _candidates(sets: Sets, bands: int, rows: int, salt: _U64, *, compiled: bool) -> _I64:
     """Pairs i * count + j, i < j, that share a bucket: each text with the one before it there, and with the first."""
+    count = len(salt)
     filled = np.flatnonzero(np.diff(sets.starts))
     used = bands * rows
     signed = signatures(sets, MULTIPLIERS.ravel()[:used], OFFSETS.ravel()[:used], compiled=compiled)
@@ -106,7 +112,7 @@ def _candidates(sets: Sets, bands: int, rows: int, count: int, *, compiled: bool
     places = np.arange(len(filled), dtype=np.uint64)
     found = [np.zeros(0, dtype=np.int64)]
     for band in range(bands):
-        key = np.zeros(len(filled), dtype=np.uint64)
+        key = salt[filled]
         for row in range(band * rows, band * rows + rows):
             key = key * _ROW_BASE + columns[row]
         keyed = np.sort(mixed(key) & ~low | places)

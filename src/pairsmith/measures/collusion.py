@@ -5,16 +5,16 @@ follows the common preference: one number per annotator explains all pairs. Each
 under test. Comparisons of differing difficulty scale all products alike, so difficulty alone accuses nobody.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pairsmith.measures.agreement import annotator_pairs
-from pairsmith.measures.annotation import Vote
 from pairsmith.measures.conflicts import Conflict
 from pairsmith.measures.significance import adjusted_p_values, binomial_tail
+from pairsmith.measures.votes import Votes, VotesLike, code
 
 __all__ = ["colluding_pairs"]
 
@@ -35,7 +35,7 @@ class _Pairs:
 
 
 def colluding_pairs(
-    votes: Iterable[Vote],
+    votes: VotesLike,
     *,
     explained: Collection[str] = (),
     alpha: float = 0.001,
@@ -54,20 +54,16 @@ def colluding_pairs(
         alpha: false discovery rate over all pairs (Benjamini-Hochberg).
         min_items: fewest comparisons two annotators share, and each shares with all others together.
     """
-    counted = [vote for vote in votes if vote.label in ("a", "b") and vote.kind != "imported"]
-    people = sorted({vote.annotator for vote in counted})
-    number = {name: place for place, name in enumerate(people)}
-    items = {item: place for place, item in enumerate(sorted({vote.item for vote in counted}))}
-    couples, tables = annotator_pairs(
-        [items[vote.item] for vote in counted],
-        [number[vote.annotator] for vote in counted],
-        [int(vote.label == "a") for vote in counted],
-        2,
-    )
+    table = Votes.of(votes)
+    counted = table.where(table.sided & ~table.is_kind("imported"))
+    people = table.annotators
+    couples, tables = annotator_pairs(counted.item, counted.annotator, counted.label == code("a"), 2)
     shared = tables.sum(axis=(1, 2))
     net = 2 * tables.trace(axis1=1, axis2=2) / np.maximum(shared, 1) - 1
     pairs = _Pairs(couples[:, 0], couples[:, 1], shared, net)
-    known = np.array([people[i] in explained and people[j] in explained for i, j in couples.tolist()], dtype=bool)
+    known = np.array([name in explained for name in people], dtype=bool)[couples].all(axis=1)
+    if not ((shared >= min_items) & ~known).any():
+        return []  # nobody can be accused, and fitting is most of the work
     accused = np.zeros(shared.size, dtype=bool)
     conflicts: list[Conflict] = []
     for _ in range(2):  # the second fit leaves out whom the first accuses

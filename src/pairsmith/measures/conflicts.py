@@ -5,16 +5,18 @@ Contradictions across prompts are in `opposed_examples`, groups and categories i
 and `collusion`.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from pairsmith.measures.annotation import Vote
-from pairsmith.measures.contradictions import cycles, reversals
+import numpy as np
+
+from pairsmith.measures.contradictions import cycles
 from pairsmith.measures.feedback_arcs import feedback_arcs
 from pairsmith.measures.intervals import wilson
+from pairsmith.measures.votes import Votes, VotesLike, code, named_counts
 
 __all__ = [
     "CONFLICT_KINDS",
@@ -60,6 +62,7 @@ CONFLICT_RESOLUTIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_A, _B = code("a"), code("b")
 _CLEAR_SHARE = 0.6
 _ROUNDING = 1e-9
 
@@ -86,35 +89,38 @@ class Preference:
     weight: float = 1.0
 
 
-def inconsistent_annotations(votes: Iterable[Vote], *, min_agreement: float = _CLEAR_SHARE) -> list[Conflict]:
+def inconsistent_annotations(votes: VotesLike, *, min_agreement: float = _CLEAR_SHARE) -> list[Conflict]:
     """Comparisons with votes for both sides from at least two annotators, sorted by id.
 
     The majority is accepted if its side has at least `min_agreement` of all votes; else a tie-breaker decides. The
     evidence holds the votes by label, the voters of either side, and the share of the leading side with its interval.
     """
+    table = Votes.of(votes)
+    sides = table.where(table.sided)
+    counts, starts = table.counts(), np.searchsorted(sides.item, np.arange(len(table.items) + 1)).tolist()
+    voters, labels = sides.annotator.tolist(), sides.label.tolist()
     conflicts = []
-    for item, on_item in _by_item(votes):
-        labels = Counter(vote.label for vote in on_item)
-        voters = {side: sorted({vote.annotator for vote in on_item if vote.label == side}) for side in ("a", "b")}
-        if not (voters["a"] and voters["b"]) or len({*voters["a"], *voters["b"]}) < 2:
+    for item in np.nonzero((counts[:, :2] > 0).all(axis=1))[0].tolist():
+        rows = range(starts[item], starts[item + 1])
+        if len({voters[row] for row in rows}) < 2:
             continue
-        lead, total = max(labels["a"], labels["b"]), labels.total()
-        clear = labels["a"] != labels["b"] and lead / total >= min_agreement
+        of_label = named_counts(counts[item].tolist())
+        lead, total = max(of_label["a"], of_label["b"]), sum(of_label.values())
+        clear = of_label["a"] != of_label["b"] and lead / total >= min_agreement
         evidence = {
-            "votes": dict(sorted(labels.items())),
-            "for_a": voters["a"],
-            "for_b": voters["b"],
+            "votes": of_label,
+            "for_a": [table.annotators[voters[row]] for row in rows if labels[row] == _A],
+            "for_b": [table.annotators[voters[row]] for row in rows if labels[row] == _B],
             "share": lead / total,
             "interval": list(wilson(lead, total) or ()),
         }
-        conflicts.append(
-            Conflict("inconsistent", (item,), evidence, "accept_majority" if clear else "tie_breaker", (item,))
-        )
+        who = (table.items[item],)
+        conflicts.append(Conflict("inconsistent", who, evidence, "accept_majority" if clear else "tie_breaker", who))
     return conflicts
 
 
 def low_confidence(
-    votes: Iterable[Vote],
+    votes: VotesLike,
     *,
     min_agreement: float = _CLEAR_SHARE,
     max_votes: int = 5,
@@ -128,21 +134,23 @@ def low_confidence(
     is below `min_confidence`. A single vote for a side is no measure of agreement and does not count. One more vote is
     asked for where it could give a side `min_agreement` within `max_votes`; else the comparison is discarded.
     """
+    table = Votes.of(votes)
+    counts = table.counts()
+    total, most = counts.sum(axis=1), counts.max(axis=1, initial=0.0)
+    share = most / np.maximum(total, 1)
+    undecided = (total > 1) & (share < min_agreement)
+    unsure = counts[:, code("unsure")] == most
+    sure = np.array([(confidence or {}).get(item, np.nan) for item in table.items])
+    helps = (total < max_votes) & ((counts[:, :2].max(axis=1, initial=0.0) + 1) / (total + 1) >= min_agreement)
     conflicts = []
-    for item, on_item in _by_item(votes):
-        labels = Counter(vote.label for vote in on_item)
-        total, most = labels.total(), max(labels.values())
-        sure = None if confidence is None else confidence.get(item)
-        undecided = total > 1 and most / total < min_agreement
-        unsure = labels["unsure"] == most
-        doubtful = sure is not None and sure < min_confidence
-        if not (undecided or unsure or doubtful):
-            continue
-        helps = total < max_votes and (max(labels["a"], labels["b"]) + 1) / (total + 1) >= min_agreement
-        evidence = {"votes": dict(sorted(labels.items())), "share": most / total, "confidence": sure}
-        conflicts.append(
-            Conflict("low_confidence", (item,), evidence, "one_more_vote" if helps else "discard", (item,))
-        )
+    for item in np.nonzero((total > 0) & (undecided | unsure | (sure < min_confidence)))[0].tolist():
+        who = (table.items[item],)
+        evidence = {
+            "votes": named_counts(counts[item].tolist()),
+            "share": float(share[item]),
+            "confidence": None if confidence is None else confidence.get(who[0]),
+        }
+        conflicts.append(Conflict("low_confidence", who, evidence, "one_more_vote" if helps[item] else "discard", who))
     return conflicts
 
 
@@ -151,18 +159,16 @@ def both_ways(preferences: Iterable[Preference], *, min_share: float = _CLEAR_SH
 
     The lighter direction is discarded if the heavier has at least `min_share` of the weight; else a person decides.
     """
-    listed = sorted(preferences, key=lambda each: each.id)
-    edges: list[tuple[Hashable, Hashable]] = [
-        ((each.prompt, each.winner), (each.prompt, each.loser)) for each in listed
-    ]
-    pairs = sorted({tuple(sorted({place, *others})) for place, others in reversals(edges).items()})
-    together: dict[frozenset[Hashable], set[int]] = {}
-    for places in pairs:
-        together.setdefault(frozenset(edges[places[0]]), set()).update(places)
+    together: dict[tuple[str, str, str], list[Preference]] = {}
+    for each in sorted(preferences, key=lambda preference: preference.id):
+        one, other = sorted((each.winner, each.loser))
+        together.setdefault((each.prompt, one, other), []).append(each)
     conflicts = []
-    for group in together.values():
-        members = [listed[place] for place in sorted(group)]
-        weight = dict.fromkeys(sorted({each.winner for each in members}), 0.0)
+    for members in together.values():
+        winners = {each.winner for each in members}
+        if len(winners) < 2:
+            continue
+        weight = dict.fromkeys(sorted(winners), 0.0)
         for each in members:
             weight[each.winner] += each.weight
         lighter, heavier = sorted(weight, key=lambda winner: (weight[winner], winner))
@@ -190,6 +196,9 @@ def preference_cycles(preferences: Iterable[Preference]) -> list[Conflict]:
         net[opposite] = net.get(opposite, 0.0) - each.weight
         ids.setdefault(edge, []).append(each.id)
     standing = sorted(edge for edge, weight in net.items() if weight > _ROUNDING)
+    # Nobody is in a circle who never wins or never loses, and that is most responses.
+    beaten, winning = {(prompt, lost) for prompt, _, lost in standing}, {(prompt, won) for prompt, won, _ in standing}
+    standing = [edge for edge in standing if (edge[0], edge[1]) in beaten and (edge[0], edge[2]) in winning]
     edges: list[tuple[Hashable, Hashable]] = [((prompt, w), (prompt, lost)) for prompt, w, lost in standing]
     components = {tuple(places) for places in cycles(edges).values()}
     found = [_cycle([standing[place] for place in places], net, ids) for places in components]
@@ -243,10 +252,3 @@ def _shortest_cycle(edges: Sequence[tuple[str, str]], through: tuple[str, str]) 
     while came_from[path[-1]] != winner:
         path.append(came_from[path[-1]])
     return [winner, *path[:0:-1]]
-
-
-def _by_item(votes: Iterable[Vote]) -> list[tuple[str, list[Vote]]]:
-    grouped: dict[str, list[Vote]] = {}
-    for vote in votes:
-        grouped.setdefault(vote.item, []).append(vote)
-    return sorted(grouped.items())

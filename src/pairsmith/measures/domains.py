@@ -7,17 +7,18 @@ correlation of what they prefer, corrected for the noise within each group) says
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pairsmith.measures.annotation import Vote
 from pairsmith.measures.conflicts import Conflict
 from pairsmith.measures.intervals import percentile_interval
 from pairsmith.measures.significance import adjusted_p_values, normal_tail, sum_tail
+from pairsmith.measures.vote_table import Ints
+from pairsmith.measures.votes import LABELS, Votes, VotesLike
 
 __all__ = ["category_disagreement", "group_disagreement"]
 
@@ -41,7 +42,7 @@ class _Test:
 
 
 def group_disagreement(
-    votes: Iterable[Vote],
+    votes: VotesLike,
     groups: Mapping[str, str],
     categories: Mapping[str, str] | None = None,
     *,
@@ -108,13 +109,16 @@ def group_disagreement(
 
 
 def _group_tests(
-    votes: Iterable[Vote], groups: Mapping[str, str], categories: Mapping[str, str], min_items: int
+    votes: VotesLike, groups: Mapping[str, str], categories: Mapping[str, str], min_items: int
 ) -> list[_Test]:
+    table = Votes.of(votes)
+    sided = table.where(table.sided)
     cast: dict[str, dict[str, list[int]]] = {}
-    for vote in votes:
-        if vote.label in ("a", "b") and vote.annotator in groups:
-            counts = cast.setdefault(vote.item, {}).setdefault(groups[vote.annotator], [0, 0])
-            counts[0] += vote.label == "a"
+    for item, person, label in zip(sided.item.tolist(), sided.annotator.tolist(), sided.label.tolist(), strict=True):
+        if table.annotators[person] in groups:
+            group = groups[table.annotators[person]]
+            counts = cast.setdefault(table.items[item], {}).setdefault(group, [0, 0])
+            counts[0] += LABELS[label] == "a"
             counts[1] += 1
     shared: dict[tuple[str, str, str], dict[str, Pattern]] = {}
     for item in sorted(cast):
@@ -209,7 +213,7 @@ def _most_opposed(items: Mapping[str, Pattern]) -> list[str]:
 
 
 def category_disagreement(
-    votes: Iterable[Vote],
+    votes: VotesLike,
     categories: Mapping[str, str],
     *,
     alpha: float = 0.01,
@@ -229,46 +233,50 @@ def category_disagreement(
         max_ratio: largest ratio of the net agreements 2A - 1 inside and outside the category; 0.5 is half the signal.
         min_items: fewest comparisons with two or more votes, in the category and outside it.
     """
-    counts: dict[str, list[int]] = {}
-    for vote in votes:
-        if vote.label in ("a", "b"):
-            on_item = counts.setdefault(vote.item, [0, 0])
-            on_item[vote.label == "b"] += 1
-    shared = sorted(item for item, sides in counts.items() if sum(sides) >= 2)
-    sizes = np.array([sum(counts[item]) for item in shared], dtype=np.float64)
-    differing = np.array([counts[item][0] * counts[item][1] for item in shared], dtype=np.float64)
-    pairs = sizes * (sizes - 1) / 2
-    names = sorted({categories[item] for item in shared if categories.get(item)})
+    table = Votes.of(votes)
+    counts = table.counts()[:, :2]
+    several = counts.sum(axis=1) >= 2
+    named = [categories.get(item, "") for item, use in zip(table.items, several.tolist(), strict=True) if use]
+    names = sorted({*named} - {""})
     place = {name: number for number, name in enumerate(names)}
-    own = np.array([place.get(categories.get(item, ""), -1) for item in shared], dtype=np.int64)
-    enough = [n for n in names if min_items <= (own == place[n]).sum() <= len(shared) - min_items]
-    p_values = [_crowded(differing, sizes, own == place[name]) for name in enough]
+    sizes, differing = counts[several].sum(axis=1), counts[several].prod(axis=1)
+    own = np.array([place.get(name, len(names)) for name in named], dtype=np.int64)
+    items = np.bincount(own, minlength=len(names) + 1)
+    apart = np.bincount(own, differing, len(names) + 1)
+    pairs = np.bincount(own, sizes * (sizes - 1) / 2, len(names) + 1)
+    enough = [place[name] for name in names if min_items <= items[place[name]] <= len(named) - min_items]
+    p_values = _crowded(differing, sizes, own, enough)
     conflicts = []
-    for name, p_value, value in zip(enough, p_values, adjusted_p_values(p_values).tolist(), strict=True):
-        inside = own == place[name]
-        agreement = float(1 - differing[inside].sum() / pairs[inside].sum())
-        elsewhere = float(1 - differing[~inside].sum() / pairs[~inside].sum())
+    for number, p_value, value in zip(enough, p_values, adjusted_p_values(p_values).tolist(), strict=True):
+        agreement = float(1 - apart[number] / pairs[number])
+        elsewhere = float(1 - (apart.sum() - apart[number]) / (pairs.sum() - pairs[number]))
         if value <= alpha and 2 * agreement - 1 <= max_ratio * (2 * elsewhere - 1):
             evidence = {
-                "items": int(inside.sum()),
+                "items": int(items[number]),
                 "agreement": agreement,
                 "agreement_elsewhere": elsewhere,
                 "p_value": p_value,
                 "adjusted_p_value": value,
                 "tests": len(enough),
             }
-            conflicts.append(Conflict("category_disagreement", (name,), evidence, "add_context", (name,)))
+            who = (names[number],)
+            conflicts.append(Conflict("category_disagreement", who, evidence, "add_context", who))
     return conflicts
 
 
-def _crowded(differing: Array, sizes: Array, inside: NDArray[np.bool_]) -> float:
-    """One-sided p-value of the number of disagreements inside, against drawing as many comparisons of each size."""
-    mean = variance = 0.0
-    for size in np.unique(sizes).tolist():
-        stratum = sizes == size
-        values, drawn, total = differing[stratum], int((stratum & inside).sum()), int(stratum.sum())
-        mean += drawn * float(values.mean())
-        if total > 1:
-            variance += drawn * (total - drawn) / total * float(values.var(ddof=1))
-    excess = float(differing[inside].sum()) - mean
-    return normal_tail(excess / math.sqrt(variance)) if variance > 0 else 1.0
+def _crowded(differing: Array, sizes: Array, own: Ints, categories: Sequence[int]) -> list[float]:
+    """One-sided p-value of the disagreements in each category, against drawing as many comparisons of each size."""
+    if not categories:
+        return []
+    distinct, stratum = np.unique(sizes, return_inverse=True)
+    total = np.bincount(stratum).astype(np.float64)
+    mean = np.bincount(stratum, differing) / total
+    spread = np.bincount(stratum, (differing - mean[stratum]) ** 2) / np.maximum(total - 1, 1)
+    cells = np.bincount(own * distinct.size + stratum, minlength=(int(own.max(initial=0)) + 1) * distinct.size)
+    drawn, seen = cells.reshape(-1, distinct.size), np.bincount(own, differing)
+    tails = []
+    for category in categories:
+        excess = float(seen[category] - (drawn[category] * mean).sum())
+        variance = float((drawn[category] * (total - drawn[category]) / total * spread).sum())
+        tails.append(normal_tail(excess / math.sqrt(variance)) if variance > 0 else 1.0)
+    return tails

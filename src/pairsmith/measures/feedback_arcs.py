@@ -4,6 +4,7 @@ Exact up to `EXACT_NODES` responses (dynamic programming over subsets, Lawler 19
 Lin and Smyth (1993), improved by moving single responses, so the set is small but not proven smallest.
 """
 
+import heapq
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ __all__ = ["EXACT_NODES", "FeedbackArcs", "feedback_arcs"]
 
 EXACT_NODES = 9
 _ROUNDING = 1e-9
+_MOST_ROUNDS = 10
+_MOST_STEPS = 4_000_000  # a round takes as many as responses squared; beyond 2,000 responses there is none
 
 Edge = tuple[str, str]
 
@@ -104,22 +107,28 @@ def _greedy_order(nodes: Sequence[str], weights: Mapping[Edge, float]) -> list[s
         joined[winner].append((loser, weight))
         joined[loser].append((winner, -weight))
     order: list[str] = []
-    left = set(nodes)
-    while left:
-        chosen = min(left, key=lambda node: (-balance[node], node))
-        left.remove(chosen)
+    placed: set[str] = set()
+    waiting = [(-balance[node], node) for node in nodes]
+    heapq.heapify(waiting)
+    while waiting:
+        negative, chosen = heapq.heappop(waiting)
+        if chosen in placed or -negative != balance[chosen]:
+            continue  # an entry with the present balance is waiting too
+        placed.add(chosen)
         order.append(chosen)
         for other, weight in joined[chosen]:
-            balance[other] += weight
+            if other not in placed:
+                balance[other] += weight
+                heapq.heappush(waiting, (-balance[other], other))
     return order
 
 
 def _improved(order: list[str], weights: Mapping[Edge, float]) -> list[str]:
-    """`order` after moving single nodes to better places until no move helps (at most ten rounds)."""
+    """`order` after moving single nodes to better places until no move helps, in rounds of bounded cost."""
     lead = dict(weights)
     for (winner, loser), weight in weights.items():
         lead[loser, winner] = lead.get((loser, winner), 0.0) - weight
-    for _ in range(10):
+    for _ in range(min(_MOST_ROUNDS, _MOST_STEPS // len(order) ** 2)):
         moved = False
         for node in sorted(order):
             rest = [other for other in order if other != node]

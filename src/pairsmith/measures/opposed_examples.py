@@ -8,7 +8,6 @@ they are given, which also see rewordings.
 
 import heapq
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,29 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairsmith.measures.conflicts import Conflict
-from pairsmith.measures.similarity import NearDuplicates, cross_pairs, similarity
-from pairsmith.measures.text import squash, words
+from pairsmith.measures.opposed_texts import Example, Opposed, exchanged, opposed_by_words, same_question
 
-__all__ = ["Example", "ExampleVectors", "contradictory_examples", "same_question"]
+__all__ = ["Example", "ExampleVectors", "contradictory_examples"]
 
 Array = NDArray[np.float64]
 
-_NEGATIONS = frozenset({"not", "no", "never", "without", "except", "cannot", "isn", "don", "doesn", "aren", "won"})
 _CLEAR_SHARE = 0.6
-_BLOCK = 512
+_ROWS = 512
 _SHOWN_PAIRS = 20
 _ROUNDING = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One row of a preference dataset as text; `weight` above 0 says how far to trust it, for example its agreement."""
-
-    id: str
-    prompt: str
-    chosen: str
-    rejected: str
-    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +34,6 @@ class ExampleVectors:
     prompts: Array
     chosen: Array
     rejected: Array
-
-
-@dataclass(frozen=True, slots=True)
-class _Opposed:
-    """Two examples by number, how alike their prompts are, and how far their directions are opposite."""
-
-    one: int
-    other: int
-    prompts: float
-    crossed: float
-    opposition: float
-    by: str
-
-
-def same_question(one: str, other: str) -> bool:
-    """Whether two near-identical prompts hold the same numbers and negations: "12 + 7" is not "12 + 6".
-
-    >>> same_question("Is 7 prime?", "is 7 prime")
-    True
-    >>> same_question("Name a fruit that is red.", "Name a fruit that is not red.")
-    False
-    """
-    return _marks(one) == _marks(other)
-
-
-def _marks(text: str) -> Counter[str]:
-    return Counter(word for word in words(text) if word in _NEGATIONS or any(letter.isdigit() for letter in word))
 
 
 def contradictory_examples(
@@ -108,7 +67,7 @@ def contradictory_examples(
     listed = [examples[place] for place in order]
     if len({each.id for each in listed}) < len(listed):
         raise ValueError("two examples have the same id; the evidence could not tell them apart")
-    found = _opposed_by_words(listed, prompt_threshold, response_threshold, min_opposition)
+    found = opposed_by_words(listed, prompt_threshold, response_threshold, min_opposition)
     if vectors is not None:
         prompts, chosen, rejected = (
             np.asarray(each, dtype=np.float64)[order] for each in (vectors.prompts, vectors.chosen, vectors.rejected)
@@ -117,93 +76,6 @@ def contradictory_examples(
         known = {(each.one, each.other) for each in found}
         found += [each for each in more if (each.one, each.other) not in known]
     return _grouped(listed, found)
-
-
-def _opposed_by_words(
-    examples: Sequence[Example], prompt_threshold: float, response_threshold: float, min_opposition: float
-) -> list[_Opposed]:
-    found = []
-    for members in _near_prompts([each.prompt for each in examples], prompt_threshold):
-        for one, other in _crossed([examples[place] for place in members], response_threshold):
-            first, second = examples[members[one]], examples[members[other]]
-            alike = similarity(first.prompt, second.prompt)
-            crossed = similarity(first.chosen, second.rejected), similarity(first.rejected, second.chosen)
-            straight = similarity(first.chosen, second.chosen), similarity(first.rejected, second.rejected)
-            opposition = (sum(crossed) - sum(straight)) / 2
-            if alike >= prompt_threshold and opposition >= min_opposition and _distinct_question(first, second):
-                found.append(_Opposed(members[one], members[other], alike, min(crossed), opposition, "words"))
-    return found
-
-
-def _distinct_question(one: Example, other: Example) -> bool:
-    """The same question, and not merely one pair exchanged within one prompt."""
-    exchanged = (squash(one.prompt), squash(one.chosen), squash(one.rejected)) == (
-        squash(other.prompt),
-        squash(other.rejected),
-        squash(other.chosen),
-    )
-    return not exchanged and same_question(one.prompt, other.prompt)
-
-
-def _near_prompts(prompts: Sequence[str], threshold: float) -> list[list[int]]:
-    """Groups of two or more prompts joined by near-duplicates that ask the same question; members ascending."""
-    places: dict[str, list[int]] = {}
-    for place, prompt in enumerate(prompts):
-        places.setdefault(prompt, []).append(place)
-    # Prompts from one template are near each other, but with another number each is another question. Keeping those
-    # apart from the start spares comparing them all.
-    questions: dict[tuple[tuple[str, int], ...], list[str]] = {}
-    for prompt in places:
-        questions.setdefault(tuple(sorted(_marks(prompt).items())), []).append(prompt)
-    groups = [group for listed in questions.values() for group in _joined(listed, threshold)]
-    members = [sorted(place for prompt in group for place in places[prompt]) for group in groups]
-    return sorted(group for group in members if len(group) > 1)
-
-
-def _joined(prompts: Sequence[str], threshold: float) -> list[list[str]]:
-    """Distinct prompts in groups joined by near-duplicates."""
-    if len(prompts) == 1:
-        return [list(prompts)]
-    index = NearDuplicates(threshold)
-    leader = list(range(len(prompts)))
-
-    def group_of(number: int) -> int:
-        while leader[number] != number:
-            leader[number] = leader[leader[number]]
-            number = leader[number]
-        return number
-
-    for number, prompt in enumerate(prompts):
-        for other in index.neighbours_then_add(prompt, group_of):
-            leader[group_of(other)] = number
-    groups: dict[int, list[str]] = {}
-    for number, prompt in enumerate(prompts):
-        groups.setdefault(group_of(number), []).append(prompt)
-    return list(groups.values())
-
-
-def _crossed(examples: Sequence[Example], threshold: float) -> list[tuple[int, int]]:
-    """Pairs i < j with chosen of i near rejected of j and rejected of i near chosen of j; found by shared words."""
-    if len(examples) == 2:  # the usual case
-        first, second = examples
-        near = similarity(first.chosen, second.rejected) >= threshold <= similarity(first.rejected, second.chosen)
-        return [(0, 1)] if near else []
-    chosen = {text: number for number, text in enumerate(dict.fromkeys(each.chosen for each in examples))}
-    rejected = {text: number for number, text in enumerate(dict.fromkeys(each.rejected for each in examples))}
-    near_rejected: dict[int, list[int]] = {}
-    near_pairs = set(cross_pairs(list(chosen), list(rejected), threshold))
-    for one, other in sorted(near_pairs):
-        near_rejected.setdefault(one, []).append(other)
-    holders: dict[int, list[int]] = {}
-    for place, each in enumerate(examples):
-        holders.setdefault(rejected[each.rejected], []).append(place)
-    found = []
-    for place, each in enumerate(examples):
-        own = rejected[each.rejected]
-        for text in near_rejected.get(chosen[each.chosen], ()):
-            opposite = (other for other in holders[text] if other > place)
-            found += [(place, other) for other in opposite if (chosen[examples[other].chosen], own) in near_pairs]
-    return sorted(found)
 
 
 def _unit(vectors: Array) -> Array:
@@ -215,24 +87,25 @@ def _unit(vectors: Array) -> Array:
 
 def _opposed_by_vectors(
     examples: Sequence[Example], prompts: Array, directions: Array, threshold: float, max_cosine: float
-) -> list[_Opposed]:
+) -> list[Opposed]:
     """All pairs with near prompts and opposite directions: exhaustive, in blocks (quadratic, but matrix products)."""
     found = []
-    for start in range(0, len(examples), _BLOCK):
-        alike = prompts[start : start + _BLOCK] @ prompts[start:].T
-        cosines = directions[start : start + _BLOCK] @ directions[start:].T
+    for start in range(0, len(examples), _ROWS):
+        alike = prompts[start : start + _ROWS] @ prompts[start:].T
+        cosines = directions[start : start + _ROWS] @ directions[start:].T
         rows, columns = np.nonzero((alike >= threshold) & (cosines <= max_cosine))
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
             one, other = start + row, start + column
-            if row < column and _distinct_question(examples[one], examples[other]):
+            alike_asked = row < column and same_question(examples[one].prompt, examples[other].prompt)
+            if alike_asked and not exchanged(examples[one], examples[other]):
                 opposition = float(-cosines[row, column])
-                found.append(_Opposed(one, other, float(alike[row, column]), opposition, opposition, "vectors"))
+                found.append(Opposed(one, other, float(alike[row, column]), opposition, opposition, "vectors"))
     return found
 
 
-def _grouped(examples: Sequence[Example], opposed: Iterable[_Opposed]) -> list[Conflict]:
+def _grouped(examples: Sequence[Example], opposed: Iterable[Opposed]) -> list[Conflict]:
     """One conflict for each connected group of opposed examples."""
-    against: dict[int, list[_Opposed]] = {}
+    against: dict[int, list[Opposed]] = {}
     for each in opposed:
         against.setdefault(each.one, []).append(each)
         against.setdefault(each.other, []).append(each)
@@ -250,7 +123,7 @@ def _grouped(examples: Sequence[Example], opposed: Iterable[_Opposed]) -> list[C
     return conflicts
 
 
-def _conflict(examples: Sequence[Example], against: Mapping[int, Sequence[_Opposed]]) -> Conflict:
+def _conflict(examples: Sequence[Example], against: Mapping[int, Sequence[Opposed]]) -> Conflict:
     pairs = sorted({each for listed in against.values() for each in listed}, key=lambda each: (each.one, each.other))
     removed = _light_cover(examples, {place: [*listed] for place, listed in against.items()})
     total = math.fsum(examples[place].weight for place in against)
@@ -276,7 +149,7 @@ def _conflict(examples: Sequence[Example], against: Mapping[int, Sequence[_Oppos
     return Conflict("contradictory", subjects, evidence, "discard" if clear else "review", targets)
 
 
-def _light_cover(examples: Sequence[Example], against: dict[int, list[_Opposed]]) -> set[int]:
+def _light_cover(examples: Sequence[Example], against: dict[int, list[Opposed]]) -> set[int]:
     """Examples without which no opposed pair is left, taken greedily: least weight per contradiction first."""
     waiting = [(examples[place].weight / len(listed), place, len(listed)) for place, listed in against.items()]
     heapq.heapify(waiting)

@@ -1,7 +1,7 @@
 """Scored candidates of a prompt, the pairs they can form, and what a set of pairs looks like in gap and length."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,11 +42,11 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The candidates of one prompt, and pairs of ids that voters called equal."""
+    """The candidates of one prompt, and pairs of ids that voters called equal (a set, where there may be many)."""
 
     prompt: str
     candidates: tuple[Scored, ...]
-    ties: tuple[tuple[str, str], ...] = ()
+    ties: Collection[tuple[str, str]] = ()
 
     def tied(self, one: Scored, other: Scored) -> bool:
         """Whether the two cannot be told apart: equal scores, or called equal."""

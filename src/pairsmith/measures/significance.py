@@ -45,7 +45,10 @@ def binomial_tail(successes: int, n: int, probability: float) -> float:
         return 1.0
     if successes > n or probability == 0:
         return SMALLEST_P
-    counts = range(successes, n + 1)
+    mean = n * probability
+    # Beyond this far from the mean all terms together are below e**-60 (Bernstein), so that cost grows as sqrt(n).
+    reach = 40 + 12 * math.sqrt(mean * (1 - probability))
+    counts = range(max(successes, math.floor(mean - reach)), min(n, math.ceil(max(mean, successes) + reach)) + 1)
     odds = math.log(probability), math.log1p(-probability)
     constant = math.lgamma(n + 1)
     terms = (constant - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * odds[0] + (n - k) * odds[1] for k in counts)

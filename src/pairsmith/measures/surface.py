@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FEATURES", "Vector", "surface_features"]
+__all__ = ["FEATURES", "Vector", "surface_features", "surface_traits"]
 
 Vector: TypeAlias = npt.NDArray[np.float64]
 
@@ -82,6 +82,13 @@ def surface_features(prompt: str, response: str) -> Vector:
     return np.array(values, dtype=np.float64)
 
 
+def surface_traits(response: str) -> dict[str, bool]:
+    """What `surface_features` would call a refusal, headings, bold or code (`markdown`), and a list, and no more."""
+    text = response.strip()
+    marked = "```" in text or (("#" in text or "**" in text) and _HEADING_OR_BOLD.search(text) is not None)
+    return {"refusal": _refuses(text), "markdown": marked, "list": _LIST_ITEM.search(text) is not None}
+
+
 def _layout(text: str) -> tuple[float, ...]:
     counts = (
         len(_PARAGRAPH.split(text)) if text else 0,
@@ -125,11 +132,15 @@ def _echo(prompt_words: Sequence[str], words: Sequence[str]) -> tuple[float, flo
 
 def _manner(text: str) -> tuple[float, float, float, float]:
     return (
-        float(_REFUSAL.search(text[:_REFUSAL_WINDOW].replace("’", "'")) is not None),
+        float(_refuses(text)),
         float(_FIRST_PERSON.search(text) is not None),
         float(text.rstrip(_CLOSING).endswith(_SENTENCE_MARKS)),
         float(text[:1].isupper()),
     )
+
+
+def _refuses(text: str) -> bool:
+    return _REFUSAL.search(text[:_REFUSAL_WINDOW].replace("’", "'")) is not None
 
 
 def _trigrams(words: Sequence[str]) -> list[Trigram]:

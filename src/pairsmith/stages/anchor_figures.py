@@ -19,7 +19,7 @@ from pairsmith.measures.weighted import vote_weight, weighted_kappa, weighted_sh
 from pairsmith.records import AnchorDraw, Annotation, Score
 from pairsmith.stages.anchor_sample import MIN_LABELS, AnchorSample, anchor_sample
 from pairsmith.stages.bias_figures import family, family_of, position_figures, response_text
-from pairsmith.stages.cases import Case
+from pairsmith.stages.cases import Case, columns_of
 from pairsmith.stages.model_votes import MODEL_KINDS, SIGNS, ModelVotes, model_votes
 
 __all__ = ["Anchored", "anchor_figures"]
@@ -125,7 +125,7 @@ def _measured(bench: _Bench, name: str, votes: Sequence[Annotation], verdicts: F
     return _row(bench, name, "+".join(sorted({vote.kind for vote in votes})), len(votes), verdicts) | {
         "swap_consistency": audit["swap_consistency"],
         "retest_flip_rate": audit["retest_flip_rate"],
-        "position": position_figures(votes),
+        "position": position_figures(columns_of(votes), votes),
     }
 
 

@@ -12,7 +12,7 @@ from pairsmith.measures.preference import label_accuracy
 from pairsmith.measures.vote_table import Floats
 from pairsmith.measures.weighted import inclusion_weights
 from pairsmith.records import ANCHOR_PARTS, AnchorDraw
-from pairsmith.stages.cases import Case, plain_votes
+from pairsmith.stages.cases import Case, columns_of
 
 __all__ = ["MIN_LABELS", "AnchorSample", "anchor_sample", "people_label", "strongest_draws", "typical_person"]
 
@@ -58,9 +58,8 @@ def people_label(case: Case) -> str:
 
 def typical_person(cases: Sequence[Case], *, seed: int) -> float:
     """How often one person's vote is right, from how often two people agree; 0.8 where they are too few to tell."""
-    human = plain_votes(vote for case in cases for vote in case.votes if vote.kind == "human")
-    counts = np.array(list(side_counts(human).values())).reshape(-1, 2)
-    found: float | None = label_accuracy(counts, seed=seed, replicates=2)["annotator_accuracy"]
+    human = columns_of(vote for case in cases for vote in case.votes if vote.kind == "human")
+    found: float | None = label_accuracy(side_counts(human), seed=seed, replicates=2)["annotator_accuracy"]
     return _LIKELY if found is None else min(max(found, _LOWEST), _HIGHEST)
 
 

@@ -10,20 +10,19 @@ from pairsmith.measures.anomalies import annotator_anomalies, fast_annotators
 from pairsmith.measures.collusion import colluding_pairs
 from pairsmith.measures.conflicts import Conflict
 from pairsmith.measures.domains import category_disagreement, group_disagreement
+from pairsmith.measures.votes import Votes
 from pairsmith.records import Annotation, ConflictRecord, Resolution
-from pairsmith.stages.cases import Case, plain_votes
+from pairsmith.stages.cases import Case, length_of
 
 __all__ = ["annotator_conflicts", "domain_conflicts", "group_of", "recorded", "tagged", "without_excluded"]
 
 _EXCLUDING = ("exclude_annotator", "flip_votes")
 
 
-def annotator_conflicts(cases: Sequence[Case]) -> list[Conflict]:
+def annotator_conflicts(cases: Sequence[Case], votes: Votes) -> list[Conflict]:
     """Annotators and pairs of annotators whose votes have another explanation than reading, sorted by kind and name."""
-    listed = [vote for case in cases for vote in case.votes]
-    votes = plain_votes(listed)
     longer = {case.id: side for case in cases if (side := _longer(case))}
-    found = annotator_anomalies(votes, longer=longer) + fast_annotators(votes, [vote.seconds for vote in listed])
+    found = annotator_anomalies(votes, longer=longer) + fast_annotators(votes)
     explained = {name for conflict in found for name in conflict.subjects}
     return [*found, *colluding_pairs(votes, explained=explained)]
 
@@ -32,7 +31,7 @@ def _longer(case: Case) -> str:
     """The side with the longer response; "" if there is none."""
     if case.a is None or case.b is None:
         return ""
-    a, b = (sum(len(turn.content) for turn in each.completion) for each in (case.a, case.b))
+    a, b = length_of(case.a), length_of(case.b)
     return "" if a == b else "a" if a > b else "b"
 
 
@@ -48,7 +47,7 @@ def without_excluded(
     }
     out = anomalous | set(cfg.exclude_annotators)
     twins = [each.targets for each in found if cfg.exclude_anomalous and each.resolution == "merge_votes"]
-    label_of = {(vote.annotator, vote.comparison_id): vote.label for vote in votes}
+    label_of = {(vote.annotator, vote.comparison_id): vote.label for vote in votes if twins}
     second: dict[str, list[str]] = {}
     for first, other in twins:
         second.setdefault(other, []).append(first)
@@ -60,7 +59,7 @@ def without_excluded(
     for vote in votes:
         if vote.annotator in out:
             excluded[vote.annotator] += 1
-        elif copied(vote):
+        elif second and copied(vote):
             merged += 1
         else:
             left.append(vote)
@@ -76,14 +75,13 @@ def without_excluded(
     return left, figures, records
 
 
-def domain_conflicts(cfg: ConflictsConfig, cases: Sequence[Case], *, seed: int) -> list[Conflict]:
+def domain_conflicts(cfg: ConflictsConfig, cases: Sequence[Case], votes: Votes, *, seed: int) -> list[Conflict]:
     """Groups of annotators that want opposite things, and categories in which people differ."""
-    listed = [vote for case in cases for vote in case.votes if vote.kind != "imported"]
-    votes = plain_votes(listed)
+    known = votes.where(~votes.is_kind("imported"))
     categories = {case.id: case.prompt.category for case in cases if case.prompt is not None and case.prompt.category}
-    groups = {name: group for name in {vote.annotator for vote in listed} if (group := group_of(cfg, name))}
-    found = group_disagreement(votes, groups, categories, seed=seed) if groups else []
-    return found + category_disagreement(votes, categories)
+    groups = {name: group for name in votes.annotators if (group := group_of(cfg, name))}
+    found = group_disagreement(known, groups, categories, seed=seed) if groups else []
+    return found + category_disagreement(known, categories)
 
 
 def group_of(cfg: ConflictsConfig, annotator: str) -> str:

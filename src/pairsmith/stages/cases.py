@@ -3,14 +3,29 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from pairsmith.measures.annotation import Vote
+import numpy as np
+
+from pairsmith.measures.votes import Vote, Votes
 from pairsmith.records import Annotation, Candidate, Comparison, Label, Prompt, Ruling
 
-__all__ = ["NO_SIDE", "Case", "gather_cases", "latest_votes", "plain_votes"]
+__all__ = [
+    "NO_SIDE",
+    "Case",
+    "Truths",
+    "columns_of",
+    "gather_cases",
+    "latest_votes",
+    "length_of",
+    "truths_of",
+    "vote_columns",
+]
 
 NO_SIDE: tuple[Label, ...] = ("tie", "both_bad", "unsure")
+
+Truths: TypeAlias = Mapping[int, tuple[Label | None, str]]
+"""What `Case.truth` says of those cases for which something stands above votes, by their row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +50,7 @@ class Case:
 
     def labels(self) -> Counter[Label]:
         """Votes per label. The people who ruled count as one vote each: a tie-break is a vote that also decides."""
-        return Counter(vote.label for vote in self.votes) + Counter(ruling.label for ruling in self.rulings)
+        return Counter([each.label for facts in (self.votes, self.rulings) for each in facts])
 
     def truth(self) -> tuple[Label | None, str]:
         """The label that stands above votes and where it comes from: `ruling`, `gold`, or "" if there is none.
@@ -56,14 +71,23 @@ def gather_cases(
     rulings: Iterable[Ruling],
     gold_annotators: Sequence[str],
 ) -> list[Case]:
-    """One case per comparison, sorted by its id; the order of what is given does not matter."""
-    votes_of = _by_comparison(sorted(votes, key=lambda vote: (vote.comparison_id, vote.annotator)))
+    """One case per comparison, sorted by its id.
+
+    Args:
+        prompts: by id.
+        candidates: by id.
+        comparisons: in any order.
+        votes: those of one comparison sorted by annotator, as `latest_votes` returns them.
+        rulings: in any order.
+        gold_annotators: whose verdicts are the truth.
+    """
+    votes_of = _by_comparison(votes)
     rulings_of = _by_comparison(_one_per_person(rulings))
     gold = frozenset(gold_annotators)
     cases = []
     for comparison in sorted(comparisons, key=lambda each: each.id):
         own: list[Annotation] = votes_of.get(comparison.id, [])
-        known = {vote.label for vote in own if vote.annotator in gold and vote.label != "unsure"}
+        known = {vote.label for vote in own if vote.annotator in gold and vote.label != "unsure"} if gold else set()
         cases.append(
             Case(
                 comparison,
@@ -79,19 +103,42 @@ def gather_cases(
 
 
 def latest_votes(annotations: Iterable[Annotation]) -> tuple[list[Annotation], int]:
-    """The vote of each annotator on each comparison that counts, sorted, and how many do not."""
-    latest: dict[tuple[str, str], Annotation] = {}
+    """The vote of each annotator on each comparison that counts, sorted by both, and how many do not."""
+    latest: dict[str, dict[str, Annotation]] = {}
     distinct = {vote.id: vote for vote in annotations}
     for vote in distinct.values():
-        key = (vote.comparison_id, vote.annotator)
-        if key not in latest or _recency(vote) > _recency(latest[key]):
-            latest[key] = vote
-    return [latest[key] for key in sorted(latest)], len(distinct) - len(latest)
+        by_annotator = latest.setdefault(vote.comparison_id, {})
+        known = by_annotator.setdefault(vote.annotator, vote)
+        if known is not vote and _recency(vote) > _recency(known):
+            by_annotator[vote.annotator] = vote
+    # A sort of few names for each comparison is much cheaper than one of all votes.
+    counted = [vote for _, by_annotator in sorted(latest.items()) for _, vote in sorted(by_annotator.items())]
+    return counted, len(distinct) - len(counted)
 
 
-def plain_votes(annotations: Iterable[Annotation]) -> list[Vote]:
-    """Votes as the measures take them."""
-    return [Vote(v.comparison_id, v.annotator, v.kind, v.label, v.shown_first) for v in annotations]
+def vote_columns(cases: Sequence[Case]) -> Votes:
+    """The votes on sorted cases as the measures take them; item n is the n-th case."""
+    item = np.repeat(np.arange(len(cases), dtype=np.int64), [len(case.votes) for case in cases])
+    return Votes.from_columns([case.id for case in cases], item, [vote for case in cases for vote in case.votes])
+
+
+def columns_of(votes: Iterable[Annotation]) -> Votes:
+    """Any votes, in any order, as the measures take them."""
+    return Votes.of(
+        Vote(each.comparison_id, each.annotator, each.kind, each.label, each.shown_first, each.seconds)
+        for each in votes
+    )
+
+
+def truths_of(cases: Sequence[Case]) -> Truths:
+    """What stands above votes, by row."""
+    return {row: case.truth() for row, case in enumerate(cases) if case.rulings or case.gold is not None}
+
+
+def length_of(candidate: Candidate) -> int:
+    """Characters of all turns of a candidate."""
+    earlier = sum(len(turn.content) for turn in candidate.context) if candidate.context else 0
+    return len(candidate.text) + earlier
 
 
 def _recency(vote: Annotation) -> tuple[int, str, str]:

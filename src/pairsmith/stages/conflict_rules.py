@@ -4,9 +4,11 @@ Responses are compared as a reader sees them, so two candidates with the same te
 weighs as much as its lead in votes; what a person ruled outweighs any votes.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from pairsmith.config import ResolveConfig
@@ -21,9 +23,10 @@ from pairsmith.measures.conflicts import (
 )
 from pairsmith.measures.opposed_examples import Example, contradictory_examples
 from pairsmith.measures.text import squash
+from pairsmith.measures.votes import Votes
 from pairsmith.records import ConflictRecord, Dropped, Message, Resolution
 from pairsmith.stages.annotator_rules import recorded
-from pairsmith.stages.cases import Case, plain_votes
+from pairsmith.stages.cases import Case
 
 __all__ = ["CONFLICT_REASONS", "Settled", "conflict_figures", "settle_pairs", "settled_comparisons"]
 
@@ -64,16 +67,17 @@ def settle_pairs(cfg: ResolveConfig, kept: Sequence[Resolution], cases: Mapping[
     gone: dict[str, Dropped] = {}
     waiting: dict[str, tuple[str, str]] = {}
     records: list[ConflictRecord] = []
+    preferences = {each.comparison_id: names.preference(each) for each in kept}
     for kind, rule in (
         ("both_ways", cfg.conflicts.both_ways),
         ("cycle", cfg.conflicts.cycles),
         ("contradictory", cfg.conflicts.contradictory),
     ):
         out: dict[str, Dropped] = {}
-        for conflict in _detect(kind, kept, cases, names):
+        for conflict in _detect(kind, kept, cases, preferences):
             before = {name: gone[name].reason for name in conflict.subjects if name in gone}
             left = [by_id[name] for name in conflict.subjects if name not in before]
-            rest = _detect(kind, left, cases, names) if before else [conflict]
+            rest = _detect(kind, left, cases, preferences) if before else [conflict]
             if not rest:
                 outcome = "queued" if any(name in waiting for name in before) else "resolved"
                 records.append(recorded(_explained(conflict, before), outcome, "left_before", tuple(before)))
@@ -94,10 +98,12 @@ def _explained(conflict: Conflict, before: Mapping[str, str]) -> Conflict:
     return replace(conflict, evidence={**conflict.evidence, "left_before": dict(before)}) if before else conflict
 
 
-def _detect(kind: str, resolutions: Sequence[Resolution], cases: Mapping[str, Case], names: "_Names") -> list[Conflict]:
+def _detect(
+    kind: str, resolutions: Sequence[Resolution], cases: Mapping[str, Case], known: Mapping[str, Preference]
+) -> list[Conflict]:
     if kind == "contradictory":
         return _contradictory([_example(each, cases[each.comparison_id]) for each in resolutions])
-    preferences = [names.preference(each) for each in resolutions]
+    preferences = (known[each.comparison_id] for each in resolutions)
     different = [each for each in preferences if each.winner != each.loser]
     return both_ways(different) if kind == "both_ways" else preference_cycles(different)
 
@@ -132,11 +138,11 @@ def _ruled(rule: str, conflict: Conflict) -> tuple[tuple[str, ...], str, str]:
 
 
 def _drop(conflict: Conflict, name: str, case: Case) -> Dropped:
-    others = [each for each in conflict.subjects if each != name]
+    others = (each for each in conflict.subjects if each != name)
     evidence = {
         "votes": dict(sorted(case.labels().items())),
-        "with": others[:_SHOWN],
-        "with_total": len(others),
+        "with": list(islice(others, _SHOWN)),
+        "with_total": len(conflict.subjects) - 1,
         "proposed": conflict.resolution,
     }
     return Dropped(name, "resolve", _REASON_OF[conflict.kind], evidence)
@@ -155,25 +161,34 @@ class _Names:
                 continue
             prompt = self._learn(case.prompt.id, case.prompt.messages, "")
             for side in (case.a, case.b):
-                self._learn(side.id, side.completion, prompt)
+                if side.id not in self._of:
+                    self._learn(side.id, side.completion, prompt)
+        self._name = {name: self._first[key] for name, key in self._of.items()}
 
     def _learn(self, name: str, messages: Sequence[Message], prompt: str) -> str:
         if name not in self._of:
-            self._of[name] = (prompt, tuple((turn.role, squash(turn.content)) for turn in messages))
+            self._of[name] = (prompt, _fingerprint(messages))
         key = self._of[name]
         self._first[key] = min(self._first.get(key, name), name)
         return self._first[key]
-
-    def __call__(self, name: str) -> str:
-        return self._first[self._of[name]]
 
     def preference(self, resolution: Resolution) -> Preference:
         """The resolution as one preference among the responses of its prompt."""
         comparison = self._cases[resolution.comparison_id].comparison
         winner, loser = (comparison.a, comparison.b) if resolution.winner == "a" else (comparison.b, comparison.a)
         return Preference(
-            resolution.comparison_id, self(resolution.prompt_id), self(winner), self(loser), _weight(resolution)
+            resolution.comparison_id,
+            self._name[resolution.prompt_id],
+            self._name[winner],
+            self._name[loser],
+            _weight(resolution),
         )
+
+
+def _fingerprint(messages: Sequence[Message]) -> bytes:
+    """Equal for turns that read the same; much shorter than they are."""
+    read = "\x1e".join([f"{turn.role}\x1e{squash(turn.content)}" for turn in messages])
+    return hashlib.blake2b(read.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _weight(resolution: Resolution) -> float:
@@ -192,10 +207,9 @@ def _example(resolution: Resolution, case: Case) -> Example:
 
 
 def settled_comparisons(
-    cfg: ResolveConfig, cases: Sequence[Case], kept: set[str], queued: set[str]
+    cfg: ResolveConfig, cases: Sequence[Case], votes: Votes, kept: set[str], queued: set[str]
 ) -> list[ConflictRecord]:
     """Disagreement on single comparisons, and what became of them: a pair, a place in the queue, or a drop."""
-    votes = plain_votes(vote for case in cases for vote in case.votes)
     found = inconsistent_annotations(votes, min_agreement=cfg.min_agreement)
     found += low_confidence(votes, min_agreement=cfg.min_agreement, max_votes=cfg.max_votes)
     ruled = {case.id for case in cases if case.truth()[0] is not None}

@@ -10,9 +10,10 @@ from pairsmith.config import ResolveConfig
 from pairsmith.measures.calibration import sigmoid
 from pairsmith.measures.consensus import Consensus
 from pairsmith.measures.debias import length_adjusted, position_weights
-from pairsmith.measures.vote_table import Floats
+from pairsmith.measures.vote_table import UNKNOWN, Floats
+from pairsmith.measures.votes import Votes
 from pairsmith.records import Annotation, Label
-from pairsmith.stages.cases import Case
+from pairsmith.stages.cases import Case, length_of
 from pairsmith.stages.model_votes import MODEL_KINDS
 from pairsmith.stages.verdicts import Panel, Verdict
 
@@ -49,21 +50,17 @@ def stable_votes(
     return corrected, {"unstable_to_tie": {"votes": len(latest), "changed": changed, "reason": ""}}
 
 
-def weights_of_position(cfg: ResolveConfig, votes: Sequence[Annotation]) -> tuple[dict[str, float], dict[str, Any]]:
-    """Weight of each vote, by annotation id, without its annotator's habit of choosing one position."""
+def weights_of_position(cfg: ResolveConfig, votes: Votes) -> tuple[Floats, dict[str, Any]]:
+    """Weight of each vote without its annotator's habit of choosing one position, shape (votes,)."""
+    weights = np.ones(votes.item.size)
     if "position" not in cfg.corrections:
-        return {}, {}
-    placed = [vote for vote in votes if vote.label in ("a", "b") and vote.shown_first is not None]
-    if not placed:
+        return weights, {}
+    placed = votes.sided & (votes.first != UNKNOWN)
+    if not placed.any():
         reason = "no vote says which side was shown first"
-        return {}, {"position": {"votes": 0, "changed": 0, "reason": reason}}
-    people = {name: place for place, name in enumerate(sorted({vote.annotator for vote in placed}))}
-    weights = position_weights(
-        [people[vote.annotator] for vote in placed], [vote.label == vote.shown_first for vote in placed]
-    )
-    found = {vote.id: float(weight) for vote, weight in zip(placed, weights, strict=True)}
-    changed = sum(weight < 1 for weight in found.values())
-    return found, {"position": {"votes": len(placed), "changed": changed, "reason": ""}}
+        return weights, {"position": {"votes": 0, "changed": 0, "reason": reason}}
+    weights[placed] = position_weights(votes.annotator[placed], votes.label[placed] == votes.first[placed])
+    return weights, {"position": {"votes": int(placed.sum()), "changed": int((weights < 1).sum()), "reason": ""}}
 
 
 def corrected_lengths(
@@ -109,20 +106,20 @@ def corrected_lengths(
     return listed, {"length": {**figures, "compared_with_people": int(np.isfinite(people).sum()), **compared}}
 
 
-def posterior_of_models(cases: Sequence[Case], panel: Panel, found: Consensus) -> Floats:
+def posterior_of_models(votes: Votes, panel: Panel, found: Consensus) -> Floats:
     """P(a is better), of the two sides, by the judges and scorers of a panel alone, by the accuracies that were fitted.
 
     NaN where none of them voted, shape (cases,).
     """
-    kinds = {vote.annotator: vote.kind for case in cases for vote in case.votes}
-    of_model = np.array([kinds[name] in MODEL_KINDS for name in panel.raters], dtype=bool)
+    models = {votes.annotators[each] for each in np.unique(votes.annotator[votes.is_kind(*MODEL_KINDS)]).tolist()}
+    of_model = np.array([name in models for name in panel.raters], dtype=bool)
     accuracy = np.full(len(panel.raters), 0.5) if found.rater_accuracy is None else found.rater_accuracy
     table = panel.table
     for_side = of_model[table.raters] & (table.labels < 2)
     odds = np.log(accuracy) - np.log1p(-accuracy)
     toward_a = np.where(table.labels == 0, odds[table.raters], -odds[table.raters]) * table.weights
-    heard = np.bincount(table.items[for_side], minlength=len(cases)) > 0
-    summed = np.bincount(table.items[for_side], weights=toward_a[for_side], minlength=len(cases))
+    heard = np.bincount(table.items[for_side], minlength=len(votes.items)) > 0
+    summed = np.bincount(table.items[for_side], weights=toward_a[for_side], minlength=len(votes.items))
     return np.where(heard, sigmoid(summed), np.nan)
 
 
@@ -140,4 +137,4 @@ def _share_of_a(verdict: Verdict) -> float:
 
 def _length(case: Case, side: str) -> int:
     candidate = case.a if side == "a" else case.b
-    return 0 if candidate is None else sum(len(turn.content) for turn in candidate.completion)
+    return 0 if candidate is None else length_of(candidate)

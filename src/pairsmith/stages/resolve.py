@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import Any
 
 from pairsmith.config import ResolveConfig
+from pairsmith.engine import without_cycle_search
 from pairsmith.ids import seed_for
-from pairsmith.measures.preference import one_coin_posterior
+from pairsmith.measures.votes import Votes
 from pairsmith.records import (
     Annotation,
     Candidate,
@@ -27,16 +28,16 @@ from pairsmith.records import (
     Side,
 )
 from pairsmith.stages.annotator_rules import annotator_conflicts, domain_conflicts, tagged, without_excluded
-from pairsmith.stages.cases import NO_SIDE, Case, gather_cases, latest_votes
+from pairsmith.stages.cases import NO_SIDE, Case, gather_cases, latest_votes, vote_columns
 from pairsmith.stages.conflict_rules import CONFLICT_REASONS, settle_pairs, settled_comparisons
 from pairsmith.stages.corrections import stable_votes
 from pairsmith.stages.gaps import gap_of
-from pairsmith.stages.group_rows import GROUP_MAJORITY, opposed_rows, votes_of_groups
+from pairsmith.stages.group_rows import opposed_rows, votes_of_groups
 from pairsmith.stages.queueing import queue_for_rulings, queue_for_votes
-from pairsmith.stages.resolve_figures import resolve_figures, side_leads
+from pairsmith.stages.resolve_figures import resolve_figures
 from pairsmith.stages.reweighting import reweighting_figures, without_distrusted
 from pairsmith.stages.selecting import SELECT_REASONS, select_pairs
-from pairsmith.stages.settling import Settlement, settle
+from pairsmith.stages.settling import Confidence, Settlement, settle
 from pairsmith.stages.verdicts import Verdict, counted_verdicts
 
 __all__ = ["RESOLVE_REASONS", "resolve"]
@@ -65,6 +66,7 @@ RESOLVE_REASONS: Mapping[str, str] = MappingProxyType(
 _NOT_TO_BE_CHOSEN = ("length", "content_filter", "looping")
 
 
+@without_cycle_search()
 def resolve(
     cfg: ResolveConfig,
     prompts: Sequence[Prompt],
@@ -112,27 +114,25 @@ def resolve(
     latest, superseded = latest_votes(annotations)
     by_id = {prompt.id: prompt for prompt in prompts}
 
-    def cases_of(votes: Sequence[Annotation]) -> list[Case]:
-        return gather_cases(by_id, candidates, comparisons, votes, rulings, cfg.gold_annotators)
+    def gathered(votes: Sequence[Annotation]) -> tuple[list[Case], Votes]:
+        cases = gather_cases(by_id, candidates, comparisons, votes, rulings, cfg.gold_annotators)
+        return cases, vote_columns(cases)
 
-    every = cases_of(latest)
-    suspects = annotator_conflicts(every)
+    every, everybody = gathered(latest)
+    suspects = annotator_conflicts(every, everybody)
     left, excluded, records = without_excluded(cfg, latest, suspects)
     stable, corrected = stable_votes(cfg, left, annotations)
     trusted, distrusted = without_distrusted(stable, trust or {})
-    cases = every if trusted == latest else cases_of(trusted)
-    settlement = settle(cfg, cases, scores, seed=seed, fitted_on=fitted_on, trust=trust)
+    cases, votes = (every, everybody) if trusted == latest else gathered(trusted)
+    settlement = settle(cfg, cases, votes, scores, seed=seed, fitted_on=fitted_on, trust=trust)
     alike = settlement
     if any(weight != 1 for weight in (trust or {}).values()):
-        alike = settle(cfg, cases_of(stable), scores, seed=seed, fitted_on=fitted_on)
-    reweighted = reweighting_figures(trust or {}, distrusted, alike.verdicts, settlement.verdicts)
+        alike = settle(cfg, *gathered(stable), scores, seed=seed, fitted_on=fitted_on)
     known = {case.id: case for case in cases}
-    kept, dropped = _decided(cfg, cases, settlement.verdicts)
-    domains = domain_conflicts(cfg.conflicts, cases, seed=seed_for(seed, "resolve", "domains"))
+    kept, dropped = _decided(cfg, cases, settlement)
+    domains = domain_conflicts(cfg.conflicts, cases, votes, seed=seed_for(seed, "resolve", "domains"))
     groups = votes_of_groups(cfg.conflicts, cases, domains)
-    rows = opposed_rows(
-        cfg.conflicts, {name: _decided(cfg, own, counted_verdicts(cfg, own))[0] for name, own in groups.items()}
-    )
+    rows = opposed_rows(cfg.conflicts, {name: _decided_by_group(cfg, own, settlement) for name, own in groups.items()})
     split = {each.comparison_id for own in rows.values() for each in own}
     kept = [each for each in kept if each.comparison_id not in split]
     dropped = [each for each in dropped if each.id not in split]
@@ -145,23 +145,30 @@ def resolve(
     waiting += [each for part in parts for each in part.queued]
     queued = tuple(sorted(waiting, key=lambda each: (-each.priority, each.comparison_id)))
     decided = {each.comparison_id for each in kept} | split
-    on_items = settled_comparisons(cfg, cases, decided, {each.comparison_id for each in queued})
+    on_items = settled_comparisons(cfg, cases, votes, decided, {each.comparison_id for each in queued})
     conflicts = (*records, *domain_records, *(each for part in parts for each in part.conflicts), *on_items)
     metrics = resolve_figures(
-        every, cases, chosen, dropped, queued, conflicts, settlement, seed=seed_for(seed, "resolve", "bootstrap")
+        everybody,
+        cases,
+        votes,
+        chosen,
+        dropped,
+        queued,
+        conflicts,
+        settlement,
+        seed=seed_for(seed, "resolve", "bootstrap"),
     )
     metrics["annotation"] |= {
         "superseded": superseded,
-        "orphans": len(latest) - sum(len(case.votes) for case in every),
+        "orphans": len(latest) - everybody.item.size,
         "excluded": excluded,
     }
     metrics["resolve"] |= {"comparisons": len(cases), "split_by_group": len(split)}
     metrics |= {"corrections": {**corrected, **settlement.corrections}, "selection": dict(parts[0].metrics)}
-    metrics["reweighting"] = reweighted
+    metrics["reweighting"] = reweighting_figures(trust or {}, distrusted, alike.verdicts, settlement.verdicts)
     if rows:
         metrics["selection"]["groups"] = {name: part.metrics for name, part in zip(rows, parts[1:], strict=True)}
-    order = sorted(dropped, key=lambda each: each.id)
-    return Resolved(tuple(_with_confidence(chosen, known, settlement)), tuple(order), metrics, queued, conflicts)
+    return Resolved(tuple(chosen), tuple(sorted(dropped, key=lambda each: each.id)), metrics, queued, conflicts)
 
 
 def _settled(
@@ -178,18 +185,30 @@ def _settled(
 
 
 def _decided(
-    cfg: ResolveConfig, cases: Sequence[Case], verdicts: Sequence[Verdict]
+    cfg: ResolveConfig, cases: Sequence[Case], settlement: Settlement
 ) -> tuple[list[Resolution], list[Dropped]]:
     """A resolution or a drop for each case."""
     kept: list[Resolution] = []
     dropped: list[Dropped] = []
-    for case, verdict in zip(cases, verdicts, strict=True):
+    for row, (case, verdict) in enumerate(zip(cases, settlement.verdicts, strict=True)):
         decision = _decide(cfg, case, verdict)
         if isinstance(decision, Dropped):
             dropped.append(decision)
         else:
-            kept.append(_resolution(case, decision, verdict))
+            kept.append(_resolution(case, decision, verdict, settlement.confidence(row, decision)))
     return kept, dropped
+
+
+def _decided_by_group(cfg: ResolveConfig, cases: Sequence[Case], settlement: Settlement) -> list[Resolution]:
+    """The resolutions of cases that hold the votes of one group only, by counting."""
+    kept = []
+    for case, verdict in zip(cases, counted_verdicts(cfg, cases), strict=True):
+        winner = _decide(cfg, case, verdict)
+        if not isinstance(winner, Dropped):
+            labels = case.labels()
+            lead = 2 * labels[winner] - labels["a"] - labels["b"]
+            kept.append(_resolution(case, winner, verdict, settlement.confidence_of_lead(lead)))
+    return kept
 
 
 def _decide(cfg: ResolveConfig, case: Case, verdict: Verdict) -> Side | Dropped:
@@ -225,7 +244,7 @@ def _drop(case: Case, reason: str, **evidence: Any) -> Dropped:
     return Dropped(case.id, "resolve", reason, seen)
 
 
-def _resolution(case: Case, winner: Side, verdict: Verdict) -> Resolution:
+def _resolution(case: Case, winner: Side, verdict: Verdict, confidence: Confidence) -> Resolution:
     labels = case.labels()
     loser: Side = "b" if winner == "a" else "a"
     total = labels.total()
@@ -238,36 +257,12 @@ def _resolution(case: Case, winner: Side, verdict: Verdict) -> Resolution:
         prompt_id=case.comparison.prompt_id,
         winner=winner,
         agreement=labels[winner] / total if comparable else None,
-        confidence=None,
+        confidence=confidence.value,
         gap=gap,
         gap_kind=gap_kind,
         method=verdict.method,
         votes=named,
         annotation_ids=tuple(vote.id for vote in case.votes),
+        confidence_kind=confidence.kind,
+        interval=confidence.interval,
     )
-
-
-def _with_confidence(
-    resolutions: Sequence[Resolution], cases: Mapping[str, Case], settlement: Settlement
-) -> list[Resolution]:
-    """Each resolution with the probability that its winner is right, as far as something claims one."""
-    leads = side_leads(cases.values()) if settlement.accuracy is not None else {}
-    listed = []
-    for each in resolutions:
-        row = settlement.rows[each.comparison_id]
-        verdict = settlement.verdicts[row]
-        of_group = each.method == GROUP_MAJORITY
-        side = 0 if each.winner == "a" else 1
-        if verdict.probabilities is not None and not of_group:
-            kind = "calibrated" if verdict.method == "calibrated" else "posterior"
-            bounds = settlement.interval(row, each.winner) if kind == "calibrated" else None
-            sure = verdict.probabilities[side]
-            listed.append(dataclasses.replace(each, confidence=sure, confidence_kind=kind, interval=bounds))
-        elif settlement.accuracy is not None and each.comparison_id in leads:
-            lead = leads[each.comparison_id] if each.winner == "a" else -leads[each.comparison_id]
-            lead = each.votes["chosen"] - each.votes["rejected"] if of_group else lead
-            sure = float(one_coin_posterior(lead, settlement.accuracy))
-            listed.append(dataclasses.replace(each, confidence=sure, confidence_kind="one_coin"))
-        else:
-            listed.append(each)
-    return listed

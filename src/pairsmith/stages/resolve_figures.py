@@ -1,7 +1,7 @@
 """The figures of stage 4: agreement, how many labels are right, what was queued, contradicted, and biased."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,23 +14,25 @@ from pairsmith.measures.label_quality import (
     posterior_accuracy,
 )
 from pairsmith.measures.preference import label_accuracy
+from pairsmith.measures.votes import Votes
 from pairsmith.records import ConflictRecord, Dropped, Queued, Resolution
 from pairsmith.stages.bias_figures import bias_figures
-from pairsmith.stages.cases import Case, plain_votes
+from pairsmith.stages.cases import Case
 from pairsmith.stages.conflict_rules import conflict_figures
 from pairsmith.stages.group_rows import GROUP_MAJORITY
 from pairsmith.stages.queueing import queue_figures
 from pairsmith.stages.settling import Settlement
 
-__all__ = ["AUDIT", "resolve_figures", "side_leads"]
+__all__ = ["AUDIT", "resolve_figures"]
 
 AUDIT = "audit"
 """Rulings whose reason begins with this word are an audit: a blind look at labels drawn at random."""
 
 
 def resolve_figures(
-    every: Sequence[Case],
+    everybody: Votes,
     cases: Sequence[Case],
+    votes: Votes,
     kept: Sequence[Resolution],
     dropped: Sequence[Dropped],
     queued: Sequence[Queued],
@@ -42,8 +44,9 @@ def resolve_figures(
     """All metrics of stage 4 but `selection`, `corrections` and a few counts.
 
     Args:
-        every: the cases with all votes, for the figures of each annotator.
-        cases: the cases with the votes that count.
+        everybody: all votes, for the figures of each annotator.
+        cases: all cases, with the votes that count.
+        votes: the votes that count.
         kept: the resolutions.
         dropped: what was left out.
         queued: what waits.
@@ -51,11 +54,9 @@ def resolve_figures(
         settlement: how the verdicts came about.
         seed: of the intervals.
     """
-    votes = plain_votes(vote for case in cases for vote in case.votes)
-    everybody = plain_votes(vote for case in every for vote in case.votes)
     whole = [each for each in kept if each.method != GROUP_MAJORITY]  # the others hold for some of the votes only
     gaps = {each.comparison_id: each.gap for each in whole if each.gap is not None}
-    accuracy = _accuracy(cases, whole, settlement, seed)
+    accuracy = _accuracy(cases, votes, whole, settlement, seed)
     return {
         "annotation": {
             **annotation_figures(votes, seed=seed),
@@ -63,7 +64,7 @@ def resolve_figures(
             "effective_pairs": effective_pairs_figure(len(kept), accuracy),
         },
         "annotators": annotator_figures(everybody),
-        "annotators_total": len({vote.annotator for vote in everybody}),
+        "annotators_total": len(everybody.annotators),
         "resolve": {
             "kept": len(kept),
             "dropped": dict(sorted(Counter(each.reason for each in dropped).items())),
@@ -75,22 +76,17 @@ def resolve_figures(
         "queue": queue_figures(queued),
         "conflicts": conflict_figures(conflicts),
         "calibration": dict(settlement.calibration),
-        "bias": bias_figures(cases, gaps, seed=seed),
+        "bias": bias_figures(cases, votes, gaps, seed=seed),
     }
 
 
-def side_leads(cases: Iterable[Case]) -> dict[str, int]:
-    """By how many votes `a` leads on each comparison with a vote for a side, of the votes whose agreement counts."""
-    sides = side_counts(plain_votes(vote for case in cases for vote in case.votes))
-    return {item: a - b for item, (a, b) in sides.items()}
-
-
-def _accuracy(cases: Sequence[Case], kept: Sequence[Resolution], settlement: Settlement, seed: int) -> dict[str, Any]:
+def _accuracy(
+    cases: Sequence[Case], votes: Votes, kept: Sequence[Resolution], settlement: Settlement, seed: int
+) -> dict[str, Any]:
     """Share of right labels, from the strongest evidence there is."""
-    winners = {each.comparison_id for each in kept}
-    sides = side_counts(plain_votes(vote for case in cases for vote in case.votes))
-    counts = np.array(list(sides.values())).reshape(-1, 2)
-    one_coin = label_accuracy(counts, [item in winners for item in sides], seed=seed)
+    won = np.zeros(len(cases), dtype=bool)
+    won[[settlement.rows[each.comparison_id] for each in kept]] = True
+    one_coin = label_accuracy(side_counts(votes), won, seed=seed)
     figures = [one_coin, *_claimed(kept, settlement, seed)]
     audited = _audit(cases)
     figures += [audited] if audited["n"] else []
@@ -115,9 +111,11 @@ def _audit(cases: Sequence[Case]) -> dict[str, Any]:
     confirmed = audited = 0
     for case in cases:
         said = {ruling.label for ruling in case.rulings if ruling.reason.lower().startswith(AUDIT)}
+        if len(said) != 1:
+            continue
         counted = Counter(vote.label for vote in case.votes)
         top = [label for label, count in counted.items() if count == max(counted.values())]
-        if len(said) == 1 and len(top) == 1 and top[0] in ("a", "b"):
+        if len(top) == 1 and top[0] in ("a", "b"):
             audited += 1
             confirmed += top[0] in said
     return audited_accuracy(confirmed, audited)

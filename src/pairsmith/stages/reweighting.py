@@ -4,6 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from pairsmith.measures.vote_table import Floats
+from pairsmith.measures.votes import Votes
 from pairsmith.records import Annotation
 from pairsmith.stages.model_votes import MODEL_KINDS
 from pairsmith.stages.verdicts import Verdict
@@ -24,9 +28,10 @@ def without_distrusted(
     return left, dict(sorted(withheld.items()))
 
 
-def weights_of_trust(votes: Sequence[Annotation], trust: Mapping[str, float]) -> dict[str, float]:
-    """Weight of each vote of a model, by annotation id; those not in it count as they are."""
-    return {vote.id: trust[vote.annotator] for vote in votes if vote.kind in MODEL_KINDS and vote.annotator in trust}
+def weights_of_trust(votes: Votes, trust: Mapping[str, float]) -> Floats:
+    """What each vote counts, shape (votes,): 1, but for models of which `trust` says something else."""
+    worth = np.array([trust.get(name, 1.0) for name in votes.annotators], dtype=np.float64)
+    return np.where(votes.is_kind(*MODEL_KINDS), worth[votes.annotator], 1.0)
 
 
 def reweighting_figures(

@@ -12,7 +12,7 @@ from pairsmith.config import ResolveConfig, SelectConfig
 from pairsmith.measures.pools import Pick, Pool, Scored, columns, scores_from_votes, summary
 from pairsmith.measures.selection import PICKING, PickingPolicy, Selection, pick, trim
 from pairsmith.records import Candidate, Dropped, Resolution
-from pairsmith.stages.cases import Case
+from pairsmith.stages.cases import Case, length_of
 
 __all__ = ["SELECT_REASONS", "select_pairs"]
 
@@ -127,8 +127,7 @@ def _pick(resolution: Resolution, case: Case, scores: Mapping[str, Mapping[str, 
 def _scored(candidate: Candidate | None, prompt: str, scores: Mapping[str, Mapping[str, float]]) -> Scored:
     if candidate is None:
         raise ValueError(f"a resolved comparison of {prompt} has lost a candidate")
-    length = sum(len(turn.content) for turn in candidate.completion)
-    return Scored(candidate.id, scores[prompt][candidate.id], length)
+    return Scored(candidate.id, scores[prompt][candidate.id], length_of(candidate))
 
 
 def _pools(
@@ -143,7 +142,7 @@ def _pools(
     pools = []
     for prompt, lengths in sorted(members.items()):
         names = sorted(lengths)
-        ties = tuple(
+        ties = frozenset(
             (one, other)
             for one, other in combinations(names, 2)
             if (prompt, one, other) not in sound and (prompt, other, one) not in sound

@@ -4,7 +4,6 @@ Votes of unknown making (`imported`) and `unsure` are counted, but no model is f
 most voters were unsure stays undecided under every method.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,18 +23,22 @@ from pairsmith.measures.consensus import (
 from pairsmith.measures.dawid_skene import dawid_skene, why_not_dawid_skene
 from pairsmith.measures.gold_weights import gold_figures, gold_weights
 from pairsmith.measures.overlap import component_sizes
-from pairsmith.measures.vote_table import UNKNOWN, VoteTable, vote_table
-from pairsmith.records import Annotation, Label
-from pairsmith.stages.cases import NO_SIDE, Case
+from pairsmith.measures.vote_table import UNKNOWN, Floats, Ints, VoteTable, vote_table
+from pairsmith.measures.votes import LABELS, NET_SIDE, Votes, code
+from pairsmith.records import Label
+from pairsmith.stages.cases import NO_SIDE, Case, Truths, truths_of, vote_columns
 
 __all__ = ["Panel", "Verdict", "counted_verdicts", "panel_of", "verdicts"]
 
 CLASSES: tuple[Label, ...] = ("a", "b", "tie")
 """What the models tell apart; `both_bad` names no side either and counts as `tie` there."""
 
-_CLASS_OF: Mapping[Label, int] = {"a": 0, "b": 1, "tie": 2, "both_bad": 2}
+_CLASS_OF: Mapping[str, int] = {"a": 0, "b": 1, "tie": 2, "both_bad": 2}
+_CLASS = np.array([_CLASS_OF.get(label, UNKNOWN) for label in LABELS], dtype=np.int64)
+_FIRST_OF_EQUAL = np.array([code(label) for label in ("a", "b", *NO_SIDE)])
 _FLIPPED = (1, 0, 2)
 _SHOWN_RATERS = 50
+_EQUAL = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,13 @@ class Verdict:
     probabilities: tuple[float, float, float] | None = None
 
 
+_BY_COUNTING = (
+    *(Verdict(label, "", "majority") for label in LABELS),
+    *(Verdict(None, reason, "majority") for reason in ("no_votes", "too_few_votes", "no_majority", "low_agreement")),
+)
+"""What counting can come to: the labels in the order of `LABELS`, then the reasons in the order they are looked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
     """The votes that models are fitted to, and what is known about their truth; rows are cases in their order."""
@@ -55,35 +65,29 @@ class Panel:
     table: VoteTable
     truth: np.ndarray[Any, np.dtype[np.int64]]
     raters: tuple[str, ...]
-    voted: frozenset[int]
 
 
-def panel_of(cases: Sequence[Case], weights: Mapping[str, float], kinds: Sequence[str]) -> Panel:
-    """The votes of annotators of these kinds, each with its weight by annotation id (by default 1)."""
-    cast: list[tuple[int, Annotation]] = [
-        (row, vote)
-        for row, case in enumerate(cases)
-        for vote in case.votes
-        if vote.kind in kinds and vote.label != "unsure"
-    ]
-    raters = sorted({vote.annotator for _, vote in cast})
-    number = {name: place for place, name in enumerate(raters)}
+def panel_of(votes: Votes, truths: Truths, weights: Floats, kinds: Sequence[str]) -> Panel:
+    """The votes of annotators of these kinds, each with its weight."""
+    cast = votes.is_kind(*kinds) & (votes.label != code("unsure"))
+    voters, rater = np.unique(votes.annotator[cast], return_inverse=True)
     table = vote_table(
-        [row for row, _ in cast],
-        [number[vote.annotator] for _, vote in cast],
-        [_CLASS_OF[vote.label] for _, vote in cast],
+        votes.item[cast],
+        rater,
+        _CLASS[votes.label[cast]],
         len(CLASSES),
-        n_items=len(cases),
-        n_raters=len(raters),
-        weights=[weights.get(vote.id, 1.0) for _, vote in cast],
+        n_items=len(votes.items),
+        n_raters=voters.size,
+        weights=weights[cast],
     )
-    known = [case.truth()[0] for case in cases]
-    truth = np.array([UNKNOWN if label is None else _CLASS_OF.get(label, UNKNOWN) for label in known], dtype=np.int64)
-    return Panel(table, truth, tuple(raters), frozenset(row for row, _ in cast))
+    truth = np.full(len(votes.items), UNKNOWN, dtype=np.int64)
+    for row, (label, _) in truths.items():
+        truth[row] = UNKNOWN if label is None else _CLASS[code(label)]
+    return Panel(table, truth, tuple(votes.annotators[voter] for voter in voters.tolist()))
 
 
 def verdicts(
-    cfg: ResolveConfig, cases: Sequence[Case], panel: Panel, weights: Mapping[str, float]
+    cfg: ResolveConfig, votes: Votes, truths: Truths, panel: Panel, weights: Floats
 ) -> tuple[list[Verdict], Consensus | None, dict[str, Any]]:
     """One verdict per case, what the model of annotators says if one was used, and the figures.
 
@@ -94,11 +98,10 @@ def verdicts(
     plain = majority(panel.table, panel.truth)
     found = _fitted(cfg, method, panel)
     by_gold, gold = _weights_of_gold(cfg, method, panel)
-    listed = []
-    for row, case in enumerate(cases):
-        counted = _counted(cfg, case, weights, by_gold)
-        modelled = found is not None and row in panel.voted
-        listed.append(_modelled(cfg, case, row, found, counted) if found and modelled else counted)
+    worth = np.array([by_gold.get(name, 1.0) for name in votes.annotators])
+    listed = _counted(cfg, votes, truths, weights * worth[votes.annotator] if by_gold else weights)
+    if found is not None:
+        listed = _modelled(cfg, votes, found, listed, panel.table.items)
     figures = {
         "asked": cfg.method,
         "method": method,
@@ -106,7 +109,7 @@ def verdicts(
         "votes_per_annotator": typical_votes_per_rater(panel.table),
         "parts": len(component_sizes(panel.table, panel.truth)),
         "truths": int((panel.truth != UNKNOWN).sum()),
-        "against_majority": _changes(cases, listed, plain, found),
+        "against_majority": _changes(listed, plain, found),
         "accuracies": _accuracies(panel, found),
         "gold": gold,
     }
@@ -115,7 +118,8 @@ def verdicts(
 
 def counted_verdicts(cfg: ResolveConfig, cases: Sequence[Case]) -> list[Verdict]:
     """One verdict per case by counting, each vote alike."""
-    return [_counted(cfg, case, {}, {}) for case in cases]
+    votes = vote_columns(cases)
+    return _counted(cfg, votes, truths_of(cases), np.ones(votes.item.size))
 
 
 def _method(cfg: ResolveConfig, panel: Panel) -> tuple[str, str]:
@@ -158,56 +162,56 @@ def _weights_of_gold(cfg: ResolveConfig, method: str, panel: Panel) -> tuple[dic
     return weights, {"weights_used": used, "annotators": shown}
 
 
-def _counted(cfg: ResolveConfig, case: Case, weights: Mapping[str, float], by_gold: Mapping[str, float]) -> Verdict:
-    """The label with most votes and no reason, or no label and the reason."""
-    label, source = case.truth()
-    if source:
-        return Verdict(label, "" if label else "conflicting_rulings", source)
-    if not case.votes:
-        return Verdict(None, "no_votes", "majority")
-    if len(case.votes) < cfg.min_votes:
-        return Verdict(None, "too_few_votes", "majority")
-    shares: Counter[Label] = Counter()
-    for vote in case.votes:
-        shares[vote.label] += weights.get(vote.id, 1.0) * by_gold.get(vote.annotator, 1.0)  # type: ignore[assignment]
-    total, most = sum(shares.values()), max(shares.values())
-    top = [each for each in ("a", "b", *NO_SIDE) if shares[each] >= most - 1e-9]
-    if total <= 0 or (len(top) > 1 and top[0] in ("a", "b")):
-        return Verdict(None, "no_majority", "majority")
-    winner = top[0]
-    if winner in ("a", "b") and len(case.votes) > 1 and most / total < cfg.min_agreement - 1e-9:
-        return Verdict(None, "low_agreement", "majority")
-    return Verdict(winner, "", "majority")
+def _counted(cfg: ResolveConfig, votes: Votes, truths: Truths, weights: Floats) -> list[Verdict]:
+    """For each case the label with most votes and no reason, or no label and the reason."""
+    shares, cast = votes.counts(weights), votes.per_item()
+    total, most = shares.sum(axis=1), shares.max(axis=1, initial=0.0)
+    leading = shares[:, _FIRST_OF_EQUAL] >= (most - _EQUAL)[:, None]
+    winner = _FIRST_OF_EQUAL[leading.argmax(axis=1)]
+    sided = NET_SIDE[winner] != 0
+    even = (total <= 0) | (sided & (leading.sum(axis=1) > 1))
+    small = sided & (cast > 1) & (most / np.maximum(total, _EQUAL) < cfg.min_agreement - _EQUAL)
+    problems = [cast == 0, cast < cfg.min_votes, even, small]
+    outcome = np.select(problems, range(len(LABELS), len(_BY_COUNTING)), winner)
+    listed = [_BY_COUNTING[number] for number in outcome.tolist()]
+    for row, (label, source) in truths.items():
+        listed[row] = Verdict(label, "" if label else "conflicting_rulings", source)
+    return listed
 
 
-def _modelled(cfg: ResolveConfig, case: Case, row: int, found: Consensus, counted: Verdict) -> Verdict:
-    """The verdict of the model, unless something stands above it."""
-    if found.posterior is None or counted.reason in ("too_few_votes", "conflicting_rulings"):
-        return counted
-    a, b, neither = found.posterior[row].tolist()
-    if counted.method in ("ruling", "gold"):
-        return replace(counted, probabilities=(a, b, neither))
-    if counted.label == "unsure":
-        return counted
-    label = int(found.labels[row])
-    if label == UNKNOWN:
-        return Verdict(None, "no_majority", found.method, (a, b, neither))
-    if label == _CLASS_OF["tie"]:
-        labels = case.labels()
-        named: Label = "both_bad" if labels["both_bad"] > labels["tie"] else "tie"
-        return Verdict(named, "", found.method, (a, b, neither))
-    if found.posterior[row, label] < cfg.min_confidence:
-        return Verdict(None, "low_confidence", found.method, (a, b, neither))
-    return Verdict(CLASSES[label], "", found.method, (a, b, neither))
+def _modelled(
+    cfg: ResolveConfig, votes: Votes, found: Consensus, counted: Sequence[Verdict], voted: Ints
+) -> list[Verdict]:
+    """The verdicts of the model on the rows in `voted`, unless something stands above it."""
+    if found.posterior is None:
+        return list(counted)
+    posterior, labels = found.posterior.tolist(), found.labels.tolist()
+    counts = votes.counts()
+    both_bad = (counts[:, code("both_bad")] > counts[:, code("tie")]).tolist()
+    listed = list(counted)
+    for row in np.unique(voted).tolist():
+        a, b, neither = posterior[row]
+        sure, verdict = (a, b, neither), counted[row]
+        if verdict.method in ("ruling", "gold") and verdict.label is not None:
+            listed[row] = replace(verdict, probabilities=sure)
+        elif verdict.reason in ("too_few_votes", "conflicting_rulings") or verdict.label == "unsure":
+            continue
+        elif labels[row] == UNKNOWN:
+            listed[row] = Verdict(None, "no_majority", found.method, sure)
+        elif CLASSES[labels[row]] == "tie":
+            listed[row] = Verdict("both_bad" if both_bad[row] else "tie", "", found.method, sure)
+        elif sure[labels[row]] < cfg.min_confidence:
+            listed[row] = Verdict(None, "low_confidence", found.method, sure)
+        else:
+            listed[row] = Verdict(CLASSES[labels[row]], "", found.method, sure)
+    return listed
 
 
-def _changes(
-    cases: Sequence[Case], listed: Sequence[Verdict], plain: Consensus, found: Consensus | None
-) -> dict[str, Any]:
+def _changes(listed: Sequence[Verdict], plain: Consensus, found: Consensus | None) -> dict[str, Any]:
     """What the method changed against counting votes, each vote alike and without a smallest share."""
     if found is None:
         labels = [UNKNOWN if each.label is None else _CLASS_OF.get(each.label, UNKNOWN) for each in listed]
-        found = Consensus("majority", np.array(labels, dtype=np.int64).reshape(len(cases)))
+        found = Consensus("majority", np.array(labels, dtype=np.int64))
     compared = compare_labels(plain, found)
     return {key: compared[key] for key in ("items", "same", "changed", "newly_decided", "newly_undecided")}
 
