@@ -78,14 +78,14 @@ async def run_annotate(project: Path, config: Config, ledger: Ledger, notify: No
             progress = await annotate(
                 config.annotate, ledger, annotators, seed=config.seed, concurrency=concurrency, notify=live
             )
-            return replace(progress, details={**progress.details, "traffic": traffic(models)})
+            seen = traffic(models)
         finally:
             for annotator in annotators:
                 await close_annotator(annotator)
     anchor = draw_anchor(config.annotate.anchor, ledger, seed=config.seed)
     drawn = f"anchor: {anchor['new']} comparisons drawn for people to label (pairsmith sheet)"
     notes = (*progress.notes, drawn) if anchor["new"] else progress.notes
-    return replace(progress, notes=notes, details={**progress.details, "anchor": anchor})
+    return replace(progress, notes=notes, details={**progress.details, "traffic": seen, "anchor": anchor})
 
 
 def left_to_do(project: Path, config: Config, ledger: Ledger) -> dict[str, str]:
