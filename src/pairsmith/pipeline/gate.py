@@ -87,13 +87,16 @@ def _pairs(threshold: int, total: int) -> Criterion:
 
 
 def _decontamination(threshold: float, figure: Mapping[str, Any]) -> Criterion:
-    state = _state(figure["value"], threshold)
+    return _of_figure("decontamination", threshold, figure, _state(figure["value"], threshold))
+
+
+def _of_figure(name: str, threshold: float, figure: Mapping[str, Any], state: State) -> Criterion:
     return Criterion(
-        name="decontamination",
+        name=name,
         value=figure["value"],
         threshold=threshold,
         state=state,
-        remedy=_remedy("decontamination", state),
+        remedy=_remedy(name, state),
         interval=figure["interval"],
         n=figure["n"],
         reason=figure["reason"],
@@ -123,17 +126,8 @@ def _format(written: Mapping[str, Any]) -> Criterion:
 def _ai_labels(threshold: float, labels: Mapping[str, Any]) -> Criterion:
     """Pairs that rest on models alone need models that were measured; pairs of people need nothing."""
     accuracy = labels["accuracy"]
-    state = "pass" if not labels["pairs"] else _state(accuracy["value"], threshold)
-    return Criterion(
-        name="ai_labels",
-        value=accuracy["value"],
-        threshold=threshold,
-        state=state,
-        remedy=_remedy("ai_labels", state),
-        interval=accuracy["interval"],
-        n=accuracy["n"],
-        reason=accuracy["reason"],
-    )
+    state = _state(accuracy["value"], threshold) if labels["pairs"] else "pass"
+    return _of_figure("ai_labels", threshold, accuracy, state)
 
 
 def _state(value: float | None, threshold: float) -> State:
