@@ -21,7 +21,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "pairs": {"total": 1200},
     "decontamination": {"value": 0.99, "interval": [0.98, 0.995], "n": 1200, "reason": ""},
-    "split": {"parts": {"train": {"pairs": 960}, "validation": {"pairs": 240}}, "leaks": 0},
+    "split": {"parts": {"train": {"pairs": 960}, "validation": {"pairs": 240}}, "leaks": 0, "reason": ""},
     "format": {"rows": 1200, "errors": []},
 }
 
