@@ -63,6 +63,7 @@ def test_a_sound_dataset_passes_every_criterion():
         ({"decontamination__value": None}, "decontamination", "not_evaluated", "validate.benchmarks"),
         ({"split__leaks": 1}, "splits_created", "fail", "prompts of its own"),
         ({"split__parts": {"train": {"pairs": 1200}, "validation": {"pairs": 0}}}, "splits_created", "fail", "differ"),
+        ({"split__parts": {"train": {"pairs": 9}, "test": {"pairs": 0}}}, "splits_created", "fail", "differ"),
         ({"format__errors": ["line 3: rejected is empty"]}, "format_validated", "fail", "dropped.jsonl"),
         ({"format__rows": 0}, "format_validated", "fail", "dropped.jsonl"),
     ],

@@ -73,7 +73,7 @@ def copy_rows(made: Build, folder: Path, *, force: bool = False, inputs: Sequenc
             that the build does not have, or the folder cannot be written.
     """
     parts = made.read_json("split/metrics.json")["split"]["parts"]
-    paths = [folder / name for name in (*_part_files(parts), ALL_ROWS)]
+    paths = [folder / name for name in (*_part_files(parts).values(), ALL_ROWS)]
     taken = [path for path in paths if path.exists()]
     sources = {path.resolve() for path in inputs}
     for path in taken:
