@@ -282,6 +282,10 @@ def test_a_dataset_of_three_parts(pairsmith, project, tmp_path):
     assert (
         "4 train, 2 validation, 2 test; similar prompts in different parts: 0" in pairsmith("-C", project, "split").out
     )
+    assert "(up to date): 4 train, 2 validation, 2 test; gate failed" in pairsmith("-C", project, "status").out
+    (project / "builds" / "0001" / "split" / "metrics.json").write_text("{}")
+    damaged = pairsmith("-C", project, "status")
+    assert (damaged.code, "changed since it was written" in damaged.out) == (0, True)
     to = tmp_path / "out"
     assert pairsmith("-C", project, "export", "--to", to).code == 0
     names = ["preference_pairs", "test", "train", "validation"]
