@@ -270,6 +270,81 @@ def test_export_never_overwrites_unless_forced(pairsmith, project, tmp_path):
     assert "choose another folder" in ended.err
 
 
+def set_split(project: Path, section: str) -> None:
+    text = "version: 1\nname: tried\nseed: 7\ncollect: {sources: [{path: votes.jsonl, format: votes}]}\n"
+    (project / "pairsmith.yaml").write_text(f"{text}gate: {{min_pairs: 8}}\n{section}\n", encoding="utf-8")
+
+
+def test_a_dataset_of_three_parts(pairsmith, project, tmp_path):
+    set_split(project, "split: {parts: {train: 0.5, test: 0.25, validation: 0.25}}")
+    ended = pairsmith("-C", project, "run")
+    assert "builds/0001: 4 train, 2 validation, 2 test" in ended.out
+    assert (
+        "4 train, 2 validation, 2 test; similar prompts in different parts: 0" in pairsmith("-C", project, "split").out
+    )
+    assert "(up to date): 4 train, 2 validation, 2 test; gate failed" in pairsmith("-C", project, "status").out
+    (project / "builds" / "0001" / "split" / "metrics.json").write_text("{}")
+    damaged = pairsmith("-C", project, "status")
+    assert (damaged.code, "changed since it was written" in damaged.out) == (0, True)
+    to = tmp_path / "out"
+    assert pairsmith("-C", project, "export", "--to", to).code == 0
+    names = ["preference_pairs", "test", "train", "validation"]
+    assert sorted(path.stem for path in to.iterdir()) == names
+    parts = {name: (to / f"{name}.jsonl").read_text(encoding="utf-8").splitlines() for name in names}
+    assert all(json.loads(row)["part"] == name for name in names[1:] for row in parts[name])
+    assert sorted(row for name in names[1:] for row in parts[name]) == sorted(parts["preference_pairs"])
+    (criterion,) = (
+        each
+        for each in json.loads((project / "builds" / "latest" / "gate.json").read_text())["criteria"]
+        if each["name"] == "splits_created"
+    )
+    assert criterion["state"] == "pass"
+    assert "path: test.jsonl" in (project / "builds" / "latest" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_order_of_the_parts_means_nothing(pairsmith, project):
+    set_split(project, "split: {parts: {train: 0.5, test: 0.25, validation: 0.25}}")
+    pairsmith("-C", project, "run")
+    set_split(project, "split: {parts: {validation: 0.25, test: 0.25, train: 0.5}}")
+    assert "builds/0001 (was there already)" in pairsmith("-C", project, "build").out
+
+
+def test_export_leaves_no_part_of_another_split_beside_its_own(pairsmith, project, tmp_path):
+    to = tmp_path / "out"
+    set_split(project, "split: {parts: {train: 0.5, test: 0.25, validation: 0.25}}")
+    pairsmith("-C", project, "collect")
+    assert pairsmith("-C", project, "export", "--to", to).code == 0
+    (to / "notes.jsonl").write_text('{"part": "train"}\n')
+    before = {path: path.read_bytes() for path in to.iterdir()}
+    set_split(project, "split: {train: 0.5}")
+    ended = pairsmith("-C", project, "export", "--to", to, "--force")
+    assert (ended.code, "test.jsonl: a part of an earlier export" in ended.err) == (2, True)
+    assert {path: path.read_bytes() for path in to.iterdir()} == before
+    (to / "test.jsonl").unlink()
+    assert pairsmith("-C", project, "export", "--to", to, "--force").code == 0
+
+
+def test_fewer_groups_than_parts_fail_the_gate_with_the_reason(pairsmith, tmp_path):
+    project = write_project(tmp_path / "project")
+    rows = [json.loads(line) for line in (project / "votes.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["prompt"] = "What should a beginner know about this" + "?" * int(row["pair_id"][1:])
+    (project / "votes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    set_split(project, "split: {parts: {train: 0.5, test: 0.25, validation: 0.25}}")
+    pairsmith("-C", project, "collect")
+    said = "1 group of similar prompts, which cannot be divided into 3 parts"
+    shown = pairsmith("-C", project, "split").out
+    assert said in shown
+    assert "warning: one group of near prompts holds" in shown
+    pairsmith("-C", project, "build")
+    (criterion,) = (
+        each
+        for each in json.loads((project / "builds" / "latest" / "gate.json").read_text())["criteria"]
+        if each["name"] == "splits_created"
+    )
+    assert (criterion["state"], said in criterion["reason"]) == ("fail", True)
+
+
 def test_export_never_overwrites_a_source_even_if_forced(pairsmith, project):
     data = (project / "votes.jsonl").read_bytes()
     (project / "votes.jsonl").rename(project / "train.jsonl")

@@ -56,6 +56,19 @@ def test_defaults_are_those_of_the_workflow():
         ("\tname: x", "pairsmith.yaml:1: not valid YAML"),
         ("- a\n- b", "expected `key: value` lines"),
         ("split: {train: 1.0}", "pairsmith.yaml:1: split.train"),
+        ("split: {parts: {train: 0.8, test: 0.1}}", "pairsmith.yaml:1: split.parts: the shares add up to 0.9, not 1"),
+        ("split: {parts: {train: 1.2, test: -0.2}}", "pairsmith.yaml:1: split.parts.test"),
+        ("split: {parts: {train: 0.5, test: 0.5, dev: 0}}", "pairsmith.yaml:1: split.parts.dev"),
+        ("split: {parts: {train: .nan, test: 0.5}}", "pairsmith.yaml:1: split.parts.train"),
+        ("split: {parts: {train: 1}}", "pairsmith.yaml:1: split.parts.train"),
+        ("split: {parts: {validation: 0.5, test: 0.5}}", "needs the part train and at least one other"),
+        ("split: {parts: {train: 0.8, ../x: 0.2}}", "'../x' cannot name a part"),
+        ("split: {parts: {train: 0.8, Test: 0.2}}", "'Test' cannot name a part"),
+        ("split: {parts: {train: 0.8, dropped: 0.2}}", "dropped.jsonl has another meaning"),
+        ("split: {parts: {train: 0.8, nul: 0.2}}", "choose another name"),
+        ("split: {parts: {train: 0.8, 1: 0.2}}", "pairsmith.yaml:1: split.parts.1"),
+        ("split:\n  parts: {train: 0.8, test: 0.1, test: 0.1}", "pairsmith.yaml:2: split.parts.test: given twice"),
+        ("split: {train: 0.8, parts: {train: 0.8, test: 0.2}}", "both split.train and split.parts are given"),
         ("generate: {models: [big]}", "names the model 'big'"),
         ("version: 2", "pairsmith.yaml:1: version"),
         ("name: ../../etc", "pairsmith.yaml:1: name"),
@@ -132,3 +145,10 @@ def test_a_missing_or_unreadable_file_says_what_to_do(tmp_path: Path):
         load_config(tmp_path)
     (tmp_path / "pairsmith.yaml").write_bytes(b"\xef\xbb\xbfname: x")
     assert load_config(tmp_path).name == "x"
+
+
+def test_the_identity_of_a_split_holds_the_form_that_was_given():
+    two, three = parse_config(""), parse_config("split: {parts: {test: 0.1, train: 0.8, validation: 0.1}}")
+    assert two.identity()["split"] == {"train": 0.8, "stratify": ["category"], "similarity": 0.8}
+    assert "train" not in three.identity()["split"]
+    assert list(three.split.shares().items()) == [("train", 0.8), ("validation", 0.1), ("test", 0.1)]

@@ -3,6 +3,7 @@
 A stage joins by one entry in `STAGES`: how to run it on pairs, and its reasons.
 """
 
+import functools
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,7 @@ VOTES: Sequence[Sequence[Label]] = (
     ("both_bad",),
     (),
 )
+FOUR = {"train": 0.4, "validation": 0.2, "test": 0.2, "probe": 0.2}
 BENCHMARK = Benchmark(
     "set", "0" * 64, ("Describe the soup of the moon train in rain or chess, item 3?", "What is tax?")
 )
@@ -56,11 +58,13 @@ class Stage:
     kept_id: Callable[[Any], str] = lambda pair: str(pair.id)
 
 
-def run_split(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]) -> Outcome[PreferencePair]:
+def run_split(
+    pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair], parts: dict[str, float] | None = None
+) -> Outcome[PreferencePair]:
     prompts = [
         make_prompt(pair.prompt_text, category=pair.category) for pair in arrival if "lost" not in pair.prompt_text
     ]
-    return split(SplitConfig(similarity=0.4), prompts, pairs, seed=5)
+    return split(SplitConfig(similarity=0.4, parts=parts or {}), prompts, pairs, seed=5)
 
 
 def run_resolve(pairs: Sequence[PreferencePair], arrival: Sequence[PreferencePair]) -> Outcome[Any]:
@@ -84,6 +88,7 @@ STAGES = {
     "resolve": Stage(run_resolve, RESOLVE_REASONS, lambda resolution: str(resolution.comparison_id)),
     "validate": Stage(lambda pairs, _: validate(ValidateConfig(), pairs, [BENCHMARK], seed=5), VALIDATE_REASONS),
     "split": Stage(run_split, SPLIT_REASONS),
+    "split into four": Stage(functools.partial(run_split, parts=FOUR), SPLIT_REASONS),
     "export": Stage(
         lambda pairs, _: export(ExportConfig(shape="standard"), pairs), EXPORT_REASONS, lambda row: str(row["pair_id"])
     ),
@@ -137,7 +142,7 @@ def test_every_drop_has_a_documented_reason_and_evidence(stage: Stage, seed: int
     (name,) = (name for name, each in STAGES.items() if each is stage)
     for drop in stage.run(pairs, pairs).dropped:
         assert drop.reason in stage.reasons
-        assert drop.stage == name
+        assert drop.stage == name.split()[0]
         assert drop.evidence
         canonical_json(dict(drop.evidence))
 
@@ -165,6 +170,6 @@ def test_empty_input(stage: Stage) -> None:
 def test_every_reason_is_documented(stage: Stage) -> None:
     page = (Path(__file__).parents[1] / "docs" / "reference" / "reasons.md").read_text(encoding="utf-8")
     (name,) = (name for name, each in STAGES.items() if each is stage)
-    section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
+    section = page.split(f"\n## {name.split()[0]}\n")[1].split("\n## ")[0]
     codes = [*stage.reasons, *(WARNINGS if name == "validate" else ())]
     assert [code for code in codes if f"| `{code}` |" not in section] == []

@@ -21,7 +21,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "pairs": {"total": 1200},
     "decontamination": {"value": 0.99, "interval": [0.98, 0.995], "n": 1200, "reason": ""},
-    "split": {"parts": {"train": {"pairs": 960}, "validation": {"pairs": 240}}, "leaks": 0},
+    "split": {"parts": {"train": {"pairs": 960}, "validation": {"pairs": 240}}, "leaks": 0, "reason": ""},
     "format": {"rows": 1200, "errors": []},
 }
 
@@ -63,6 +63,7 @@ def test_a_sound_dataset_passes_every_criterion():
         ({"decontamination__value": None}, "decontamination", "not_evaluated", "validate.benchmarks"),
         ({"split__leaks": 1}, "splits_created", "fail", "prompts of its own"),
         ({"split__parts": {"train": {"pairs": 1200}, "validation": {"pairs": 0}}}, "splits_created", "fail", "differ"),
+        ({"split__parts": {"train": {"pairs": 9}, "test": {"pairs": 0}}}, "splits_created", "fail", "differ"),
         ({"format__errors": ["line 3: rejected is empty"]}, "format_validated", "fail", "dropped.jsonl"),
         ({"format__rows": 0}, "format_validated", "fail", "dropped.jsonl"),
     ],

@@ -184,6 +184,8 @@ def test_the_training_file_as_benchmark_is_a_warning(pairsmith, tmp_path):
         (("split", "a.jsonl", "-o", "out", "--parts", "train=0.8"), "add up to 0.8"),
         (("split", "a.jsonl", "-o", "out", "--parts", "train=1"), "one part is no split"),
         (("split", "a.jsonl", "-o", "out", "--parts", "train=1.2,test=-0.2"), "above 0 and at most 1"),
+        (("split", "a.jsonl", "-o", "out", "--parts", "train=1,test=0"), "above 0 and at most 1"),
+        (("split", "a.jsonl", "-o", "out", "--parts", "train=nan,test=0.5"), "above 0 and at most 1"),
         (("split", "a.jsonl", "-o", "out", "--parts", "../x=0.5,y=0.5"), "name of a folder"),
         (("split", "a.jsonl", "-o", "out", "--parts", "a,b"), "NAME=SHARE"),
         (("split", "a.jsonl", "-o", "out", "--stratify", "nope"), "no column 'nope'"),
@@ -219,6 +221,14 @@ def test_one_giant_group_is_a_warning(pairsmith, tmp_path):
     code, out, _ = pairsmith("split", "a.jsonl", "-o", "out")
     assert code == 0
     assert "holds 9 rows (43 %)" in out
+
+
+def test_a_category_with_one_row_is_a_warning(pairsmith, tmp_path):
+    rows = [pair(n, f"other{n} matter{n} here{n}") | {"category": "usual"} for n in range(12)]
+    write(tmp_path / "a.jsonl", [*rows, pair(12, "the only one of its kind") | {"category": "rare"}])
+    code, out, _ = pairsmith("split", "a.jsonl", "-o", "out")
+    assert code == 0
+    assert "1 of 2 strata have fewer rows than there are parts" in " ".join(out.split())
 
 
 def test_force_replaces_an_earlier_output(pairsmith, tmp_path):

@@ -1,5 +1,6 @@
 import csv
 import gzip
+import itertools
 import random
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from pairsmith.config import SplitConfig
 from pairsmith.measures.similarity import cross_pairs
 from pairsmith.records import Message, Outcome, PreferencePair, Prompt
-from pairsmith.stages.split import PARTS, SPLIT_REASONS, split
+from pairsmith.stages.split import SPLIT_REASONS, split
 from tests.pairs import make_pair, make_prompt
 
 CONFIG = SplitConfig()
+THREE = {"train": 0.7, "validation": 0.2, "test": 0.1}
+FIVE = {"train": 0.4, "validation": 0.1, "dev": 0.15, "test": 0.25, "test_hard": 0.1}
 
 
 def parts_of(outcome: Outcome[PreferencePair]) -> dict[str, str]:
@@ -43,10 +46,11 @@ def growing_prompts(seed: int, count: int) -> list[Prompt]:
     return list(prompts.values())
 
 
+@pytest.mark.parametrize("parts", [{}, THREE, FIVE], ids=["two", "three", "five"])
 @pytest.mark.parametrize("seed", range(30))
-def test_growth_never_moves_a_row(seed: int) -> None:
+def test_growth_never_moves_a_row(seed: int, parts: dict[str, float]) -> None:
     prompts = growing_prompts(seed, 80)
-    config = SplitConfig(similarity=0.6)
+    config = SplitConfig(similarity=0.6, parts=parts)
     rng = random.Random(seed)
     pairs = pairs_for(prompts)
     before: dict[str, str] = {}
@@ -58,34 +62,41 @@ def test_growth_never_moves_a_row(seed: int) -> None:
         for pair_id, part in parts_of(outcome).items():
             assert before.setdefault(pair_id, part) == part
         assert outcome.metrics["split"]["leaks"] == 0
-    sides = {part: [p.prompt_text for p in pairs if before.get(p.id) == part] for part in PARTS}
-    assert cross_pairs(sides["train"], sides["validation"], 0.6) == []
+    sides = [[p.prompt_text for p in pairs if before.get(p.id) == part] for part in config.shares()]
+    for one, other in itertools.combinations(sides, 2):
+        assert cross_pairs(one, other, 0.6) == []
 
 
-def test_prompts_near_both_parts_are_left_out_with_the_evidence() -> None:
+@pytest.mark.parametrize("parts", [{}, THREE, FIVE], ids=["two", "three", "five"])
+def test_prompts_near_several_parts_are_left_out_with_the_evidence(parts: dict[str, float]) -> None:
     quarantined = 0
     for seed in range(20):
         prompts = growing_prompts(seed, 80)
-        outcome = split(SplitConfig(similarity=0.35), prompts, pairs_for(prompts), seed=1)
+        outcome = split(SplitConfig(similarity=0.35, parts=parts), prompts, pairs_for(prompts), seed=1)
         part_of = {pair.prompt_id: pair.part for pair in outcome.kept}
         for drop in outcome.dropped:
             assert drop.reason == "near_both_parts"
-            assert {part_of.get(near) for near in drop.evidence["near"]} == set(PARTS)
+            near = {part_of.get(near) for near in drop.evidence["near"]}
+            assert len(near) >= 2
+            assert None not in near
         quarantined += len(outcome.dropped)
         assert outcome.metrics["split"]["quarantined"]["prompts"] == len(outcome.dropped)
     assert quarantined > 0
 
 
-def test_real_prompts_reach_the_target_in_every_large_stratum(shared_data: Path) -> None:
+@pytest.mark.parametrize("parts", [{"train": 0.8, "validation": 0.2}, {"train": 0.8, "validation": 0.1, "test": 0.1}])
+def test_real_prompts_reach_the_target_in_every_large_stratum(shared_data: Path, parts: dict[str, float]) -> None:
     with gzip.open(shared_data / "prompts" / "banking77_train.csv.gz", "rt", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     rows = random.Random(0).sample(rows, 3000)
     prompts = list({p.id: p for p in (make_prompt(row["text"], category=row["category"]) for row in rows)}.values())
-    figures = split(CONFIG, prompts, pairs_for(prompts), seed=3).metrics["split"]
+    figures = split(SplitConfig(parts=parts), prompts, pairs_for(prompts), seed=3).metrics["split"]
     assert figures["state"] == "pass"
     assert figures["leaks"] == 0
-    assert figures["parts"]["train"]["share"] == pytest.approx(0.8, abs=0.005)
-    large = [row for row in figures["strata"] if row["train"] + row["validation"] >= 40]
+    assert figures["target"] == parts
+    for part, share in parts.items():
+        assert figures["parts"][part]["share"] == pytest.approx(share, abs=0.005)
+    large = [row for row in figures["strata"] if sum(row["parts"].values()) >= 40]
     assert len(large) > 20
     assert max(abs(row["deviation"]) for row in large) < 0.07
     assert figures["quarantined"]["prompts"] / len(prompts) < 0.01
@@ -140,6 +151,48 @@ def test_too_few_groups_fail_with_a_reason(texts: list[str], reason: str) -> Non
     assert outcome.metrics["split"]["state"] == "fail"
     assert reason in outcome.metrics["split"]["reason"]
     assert len(outcome.kept) == len(texts)
+
+
+def test_fewer_groups_than_parts_say_how_many_are_wanted() -> None:
+    prompts = [make_prompt("one single prompt in here"), make_prompt("something else of no likeness to it")]
+    found = split(SplitConfig(parts=THREE), prompts, pairs_for(prompts), seed=1).metrics["split"]
+    assert found["state"] == "fail"
+    assert "2 groups of similar prompts, which cannot be divided into 3 parts" in found["reason"]
+    even = SplitConfig(train=0.5)
+    assert split(even, prompts, pairs_for(prompts), seed=1).metrics["split"]["state"] == "pass"
+
+
+def test_the_short_form_is_the_split_of_two_parts() -> None:
+    prompts = growing_prompts(3, 80)
+    outcomes = [
+        split(config, prompts, pairs_for(prompts), seed=1)
+        for config in (SplitConfig(train=0.8), SplitConfig(parts={"validation": 0.2, "train": 0.8}))
+    ]
+    assert parts_of(outcomes[0]) == parts_of(outcomes[1])
+
+
+def test_one_giant_group_and_strata_of_one_pair_are_warnings() -> None:
+    giant = [make_prompt("the very same prompt text as ever" + "?" * n) for n in range(9)]
+    others = [make_prompt(f"other{n} matter{n} here{n}") for n in range(12)]
+    calm = split(CONFIG, others, pairs_for(others), seed=1).metrics["split"]
+    assert calm["warnings"] == []
+    prompts = [*giant, *others, make_prompt("the only one of its kind", category="rare")]
+    found = split(CONFIG, prompts, pairs_for(prompts), seed=1).metrics["split"]
+    assert found["warnings"] == [
+        "one group of near prompts holds 9 pairs (41 %), which all lie in one part",
+        "1 of 2 strata have fewer pairs than there are parts",
+    ]
+
+
+def test_the_deviation_of_a_stratum_is_that_of_the_part_that_misses_most() -> None:
+    prompts = [make_prompt(f"unique{n} topic{n} matter{n}") for n in range(7)]
+    outcome = split(SplitConfig(parts=THREE), prompts, pairs_for(prompts), seed=1)
+    (row,) = outcome.metrics["split"]["strata"]
+    missed = {part: row["parts"][part] / 7 - share for part, share in THREE.items()}
+    assert row["deviation"] == pytest.approx(max(missed.values(), key=abs))
+    assert row["deviation"] == missed[row["part"]]
+    two = split(CONFIG, prompts, pairs_for(prompts), seed=1).metrics["split"]["strata"][0]
+    assert two["part"] == "train"
 
 
 def test_a_pair_without_its_prompt_is_dropped() -> None:

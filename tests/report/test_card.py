@@ -130,6 +130,30 @@ def test_limits_follow_from_the_figures() -> None:
     assert "were not compared with evaluation benchmarks" in body
 
 
+def test_every_part_with_pairs_is_a_file_of_the_card() -> None:
+    found = metrics()
+    found["split"]["parts"] |= {name: {"pairs": 9, "prompts": 3, "share": 0.01} for name in ("test", "dev")}
+    found["split"]["parts"] |= {"empty": {"pairs": 0}, "../x": {"pairs": 9}}
+    header, body = _split(render_card(found, gate()))
+    files = header["configs"][0]["data_files"]
+    assert [each["split"] for each in files] == ["train", "validation", "dev", "test"]
+    assert files[3]["path"] == "test.jsonl"
+    assert "| test | 9 | 3 | 1.0 % |" in body
+
+
+def test_the_card_says_whether_meanings_were_compared() -> None:
+    found = metrics()
+    words = "were searched for, by their words: a rephrased or translated item can escape."
+    assert words in render_card(found, gate())
+    near = found["decontamination"]["near"] = {"semantic": {"state": "evaluated", "model": "MiniLM", "texts": 7}}
+    page = render_card(found, gate())
+    assert words not in page
+    assert "by their words and, in prompts, by their meaning (MiniLM)" in page
+    assert "can escape all the same" in page
+    near["semantic"]["state"] = "not_evaluated"
+    assert words in render_card(found, gate())
+
+
 def test_nothing_measured_is_said_and_everything_may_be_hostile() -> None:
     header, body = _split(render_card({}, {}))
     assert header["license"] == "unknown"

@@ -108,7 +108,8 @@ def status(context: typer.Context) -> None:
     else:
         fresh = "up to date" if found["build"]["current"] else "older than the ledger, the configuration or the code"
         verdict = "passed" if found["build"]["gate"] else "failed"
-        output.line(f"Latest build: {found['build']['path']} ({fresh}); gate {verdict}")
+        parts = ", ".join(f"{pairs:,} {name}" for name, pairs in found["build"]["parts"].items())
+        output.line(f"Latest build: {found['build']['path']} ({fresh}){parts and f': {parts}'}; gate {verdict}")
         for problem in found["build"]["problems"]:
             output.line(problem, style="red")
 

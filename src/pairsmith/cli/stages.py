@@ -120,7 +120,7 @@ def export(
     to: Annotated[Path | None, typer.Option(help="Also copy the JSONL files into this new folder.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files in that folder.")] = False,
 ) -> None:
-    """Write the rows: a build with train.jsonl, validation.jsonl and preference_pairs.jsonl."""
+    """Write the rows: a build with preference_pairs.jsonl and a file for each part, such as train.jsonl."""
     from pairsmith.cli.output import Output
     from pairsmith.pipeline.building import build, copy_rows
 
@@ -227,6 +227,9 @@ def _derive(settings: Settings, stage: str) -> None:
     if stage == "validate":
         for line, style in _benchmark_lines(derived.metrics["decontamination"]):
             output.line(f"          {line}", style=style)
+    if stage == "split":
+        for line, style in _split_lines(outcome.metrics["split"]):
+            output.line(f"          {line}", style=style)
     if outcome.queued:
         votes = sum(each.votes_needed for each in outcome.queued if each.needs == "vote")
         rulings = sum(each.needs == "ruling" for each in outcome.queued)
@@ -252,6 +255,14 @@ def _benchmark_lines(decontamination: Mapping[str, Any]) -> list[tuple[str, str]
         how = f"by words and by meaning ({model})" if model else "by words; meanings were not compared"
         lines.append((f"{near['pairs']:,} more pairs come near an item {how}", "dim"))
     return lines
+
+
+def _split_lines(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The pairs of each part, why they are no usable split, and what keeps the shares from being met."""
+    parts = ", ".join(f"{part['pairs']:,} {name}" for name, part in found["parts"].items())
+    lines = [(f"{parts}; similar prompts in different parts: {found['leaks']}", "dim")]
+    lines += [(found["reason"], "red")] if found["reason"] else []
+    return lines + [(f"warning: {each}", "yellow") for each in found["warnings"]]
 
 
 def _figures(metrics: Mapping[str, Any], prefix: str = "") -> list[tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pairsmith.builds import builds_of
+from pairsmith.builds import Build, builds_of
 from pairsmith.config import Config
 from pairsmith.ledger import Ledger
 from pairsmith.pipeline.building import fingerprint_now
@@ -15,6 +15,7 @@ __all__ = ["standing"]
 def standing(project: Path, config: Config, ledger: Ledger) -> dict[str, Any]:
     """The content of `pairsmith status`."""
     newest = next(builds_of(project), None)
+    problems = newest.problems() if newest else []
     return {
         "position": ledger.position(),
         "facts": ledger.counts(),
@@ -24,6 +25,13 @@ def standing(project: Path, config: Config, ledger: Ledger) -> dict[str, Any]:
             "path": str(newest.path),
             "current": newest.fingerprint == fingerprint_now(project, config, ledger),
             "gate": newest.read_json("gate.json")["passed"],
-            "problems": newest.problems(),
+            "parts": {} if problems else _parts(newest),
+            "problems": problems,
         },
     }
+
+
+def _parts(build: Build) -> dict[str, int]:
+    """Pairs by part."""
+    parts = build.read_json("split/metrics.json")["split"]["parts"]
+    return {name: part["pairs"] for name, part in parts.items()}

@@ -14,6 +14,7 @@ from pairsmith.config.modelling import ModelConfig
 from pairsmith.config.places import place_of
 from pairsmith.config.resolve import ConflictsConfig, ResolveConfig, SelectConfig
 from pairsmith.config.section import Section, Share
+from pairsmith.config.splitting import SplitConfig
 
 __all__ = [
     "AnnotateConfig",
@@ -112,17 +113,6 @@ class ValidateConfig(Section):
     """Pairs of a lower level of the quality matrix are dropped; levels that could not be measured are kept."""
     poor: Literal["drop", "queue"] = "drop"
     """Pairs dropped for their level: `queue` also lists them in `queue.jsonl` for another round of annotation."""
-
-
-class SplitConfig(Section):
-    """Stage 6: training and validation parts that share no similar prompts."""
-
-    train: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
-    """Share of the training part; the rest is validation."""
-    stratify: tuple[Literal["category", "difficulty", "source"], ...] = ("category",)
-    """Attributes whose shares are kept equal on both sides."""
-    similarity: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
-    """Prompts with at least this Jaccard similarity of word 3-grams stay on one side."""
 
 
 class ExportConfig(Section):
@@ -246,5 +236,6 @@ class Config(Section):
     def identity(self) -> dict[str, Any]:
         """Everything that decides the content of the dataset: all but `runtime`, money and the names of keys."""
         models = {name: {"api_key_env", "price"} for name in self.models}
-        spending: Any = {"runtime": True, "generate": {"budget"}, "models": models}
+        form = {"train"} if self.split.parts else {"parts"}  # the one that was not given
+        spending: Any = {"runtime": True, "generate": {"budget"}, "models": models, "split": form}
         return self.model_dump(mode="json", by_alias=True, exclude=spending)

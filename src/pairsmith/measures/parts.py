@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["QUARANTINED", "Placing", "neediest", "quarantine_missed"]
+__all__ = ["QUARANTINED", "Placing", "group_warnings", "neediest", "quarantine_missed"]
 
 QUARANTINED = -1
+
+_LARGE_GROUP_SHARE = 0.2
 
 _Stratum = tuple[str, ...]
 
@@ -106,3 +108,21 @@ def quarantine_missed(parts: NDArray[np.int16], pairs: NDArray[np.int64]) -> Map
             parts[later] = QUARANTINED
             taken[later] = earlier
     return taken
+
+
+def group_warnings(largest: int, strata: Sequence[int], parts: int, unit: str) -> list[str]:
+    """What keeps the shares from being met, in words.
+
+    Args:
+        largest: rows of the largest group of near rows.
+        strata: rows of each stratum.
+        parts: how many parts there are.
+        unit: what a row is called.
+    """
+    found = []
+    if largest > _LARGE_GROUP_SHARE * (whole := max(1, sum(strata))):
+        share = f"{100 * largest / whole:.0f} %"
+        found.append(f"one group of near prompts holds {largest:,} {unit} ({share}), which all lie in one part")
+    if lonely := sum(rows < parts for rows in strata):
+        found.append(f"{lonely:,} of {len(strata):,} strata have fewer {unit} than there are parts")
+    return found

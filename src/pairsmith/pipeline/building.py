@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from pairsmith.stages.export import to_jsonl
 
 __all__ = ["build", "code_version", "copy_rows", "derive_now", "fingerprint_now"]
 
-ROW_FILES = ("train.jsonl", "validation.jsonl", "preference_pairs.jsonl")
+ALL_ROWS = "preference_pairs.jsonl"
 
 
 def derive_now(project: Path, config: Config, ledger: Ledger, as_of: int | None = None) -> tuple[Derived, Facts]:
@@ -56,7 +56,7 @@ def build(project: Path, config: Config, ledger: Ledger, as_of: int | None = Non
     derived = derive(config, facts, benchmarks, origin, semantic_embedder(config, project))
     files = _files(derived, facts)
     if config.resolve.conflicts.domains == "split_dataset":
-        files |= _domain_files(derived.exported.kept)
+        files |= _domain_files(derived.exported.kept, list(derived.metrics["split"]["parts"]))
     return write_build(project, files, origin, latest=as_of is None), True
 
 
@@ -69,9 +69,11 @@ def copy_rows(made: Build, folder: Path, *, force: bool = False, inputs: Sequenc
     """Copy the rows of a build into a folder; returns the files. `inputs` are never overwritten.
 
     Raises:
-        UsageError: if one of them is there already and `force` is not given, or the folder cannot be written.
+        UsageError: if one of them is there already and `force` is not given, if a part of an earlier export is there
+            that the build does not have, or the folder cannot be written.
     """
-    paths = [folder / name for name in ROW_FILES]
+    parts = made.read_json("split/metrics.json")["split"]["parts"]
+    paths = [folder / name for name in (*_part_files(parts).values(), ALL_ROWS)]
     taken = [path for path in paths if path.exists()]
     sources = {path.resolve() for path in inputs}
     for path in taken:
@@ -79,6 +81,12 @@ def copy_rows(made: Build, folder: Path, *, force: bool = False, inputs: Sequenc
             raise UsageError(f"{path}: is a source of this dataset; choose another folder")
     if taken and not force:
         raise UsageError(f"{taken[0]}: exists already; choose another folder, or overwrite it with --force")
+    for path in sorted({*folder.glob("*.jsonl")} - {*paths}):
+        if _is_part(path):
+            raise UsageError(
+                f"{path}: a part of an earlier export, whose rows may now lie in another part; delete it, or choose "
+                "another folder"
+            )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths:
@@ -127,9 +135,11 @@ def _files(derived: Derived, facts: Facts) -> dict[str, bytes]:
     comparison_of = {pair.id: pair.comparison_id for pair in derived.pairs}
     dropped = [{**asdict(each), "comparison_id": comparison_of.get(each.id, each.id)} for each in derived.dropped]
     files = {
-        "train.jsonl": to_jsonl([row for row in rows if row["part"] == "train"]),
-        "validation.jsonl": to_jsonl([row for row in rows if row["part"] == "validation"]),
-        "preference_pairs.jsonl": to_jsonl(rows),
+        **{
+            name: to_jsonl([row for row in rows if row["part"] == part])
+            for part, name in _part_files(derived.metrics["split"]["parts"]).items()
+        },
+        ALL_ROWS: to_jsonl(rows),
         "dropped.jsonl": to_jsonl([*rejected, *dropped]),
         "metrics.json": _json(derived.metrics),
         "gate.json": _json(gate),
@@ -152,7 +162,21 @@ def _files(derived: Derived, facts: Facts) -> dict[str, bytes]:
     return files | {f"{stage}/metrics.json": _json(metrics) for stage, metrics in stages.items()}
 
 
-def _domain_files(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+def _part_files(parts: Iterable[str]) -> dict[str, str]:
+    return {part: f"{part}.jsonl" for part in parts}
+
+
+def _is_part(path: Path) -> bool:
+    """Whether this is a part as it was once exported: its first row says so."""
+    try:
+        with path.open("rb") as file:
+            row = json.loads(file.readline())
+    except (OSError, ValueError):
+        return False
+    return isinstance(row, dict) and "pair_id" in row and row.get("part") == path.stem
+
+
+def _domain_files(rows: Sequence[Mapping[str, Any]], parts: Sequence[str]) -> dict[str, bytes]:
     """A dataset for each domain: its own rows and those that hold for everybody. Names that are no file names change.
 
     Groups that want opposite things have opposite rows, which nobody should train on together.
@@ -160,9 +184,9 @@ def _domain_files(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
     files = {}
     for domain in sorted({row["domain"] for row in rows if row["domain"]}):
         folder = domain if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", domain) else content_id("domain", domain)
-        for part in ("train", "validation"):
+        for part, name in _part_files(parts).items():
             own = [row for row in rows if row["domain"] in ("", domain) and row["part"] == part]
-            files[f"domains/{folder}/{part}.jsonl"] = to_jsonl(own)
+            files[f"domains/{folder}/{name}"] = to_jsonl(own)
     return files
 
 

@@ -106,9 +106,9 @@ def _of_figure(name: str, threshold: float, figure: Mapping[str, Any], state: St
 def _splits(split: Mapping[str, Any]) -> Criterion:
     parts = split["parts"]
     empty = [name for name, part in parts.items() if not part["pairs"]]
-    reason = f"no pairs in {', '.join(empty)}" if empty else ""
+    reason = split["reason"] or (f"no pairs in {', '.join(empty)}" if empty else "")
     if split["leaks"]:
-        reason = f"{split['leaks']} similar prompts stand on both sides"
+        reason = f"{split['leaks']} similar prompts stand in different parts"
     made = not reason
     state: State = "pass" if made else "fail"
     pairs = sum(part["pairs"] for part in parts.values())

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairsmith.errors import UsageError
-from pairsmith.measures.parts import Placing
+from pairsmith.measures.parts import Placing, group_warnings
 from pairsmith.pipeline.plain_files import Inputs
 from pairsmith.pipeline.runs import Run, load
 
@@ -18,7 +18,6 @@ __all__ = ["split_figures", "strata_of", "stratum_names"]
 
 _SHOWN_STRATA = 200
 _MIN_ROWS_FOR_DEVIATION = 50
-_LARGE_GROUP_SHARE = 0.2
 
 
 def stratum_names(inputs: Inputs, wanted: Sequence[str] | None, usual: Sequence[str]) -> tuple[str, ...]:
@@ -102,12 +101,7 @@ def _warnings(
     strata: Sequence[Mapping[str, Any]], totals: Mapping[str, int], largest: int, whole: int, new: int
 ) -> list[str]:
     found = [f"the part {name} has no rows; there are too few for its share" for name, n in totals.items() if not n]
-    if largest > _LARGE_GROUP_SHARE * whole:
-        share = f"{100 * largest / whole:.0f} %"
-        found.append(f"one group of near prompts holds {largest:,} rows ({share}), which all lie in one part")
-    lonely = sum(each["rows"] < len(totals) for each in strata)
-    if lonely:
-        found.append(f"{lonely:,} of {len(strata):,} strata have fewer rows than there are parts")
+    found += group_warnings(largest, [each["rows"] for each in strata], len(totals), "rows")
     if len(strata) * 2 > whole and whole > len(totals) * 10 and new:
         found.append("most strata have one row; stratify by fewer columns (--stratify)")
     return found

@@ -27,6 +27,8 @@ _HUB_LICENCES = (
 _HUB_ALIASES = {"odc-by-1.0": "odc-by", "cc0": "cc0-1.0", "apache2": "apache-2.0", "apache 2.0": "apache-2.0"}
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B")
 
+_PART_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
 # What Markdown or HTML could read as markup. Names are one line, so marks that only count at a line's start do not
 # matter, but addresses that a renderer would turn into links by itself do.
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>|&~#$@]|(?<=:)//|(?<=\bwww)\.")
@@ -104,9 +106,8 @@ def _licences(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
 def _parts(metrics: Mapping[str, Any]) -> list[str]:
     """The parts that have pairs, and so a file with rows."""
     parts = _at(metrics, "split", "parts")
-    return [
-        name for name in ("train", "validation") if text.is_number(pairs := _at(parts, name, "pairs")) and pairs > 0
-    ]
+    names = [name for name in view.part_names(parts) if _PART_NAME.fullmatch(name)]
+    return [name for name in names if text.is_number(pairs := _at(parts, name, "pairs")) and pairs > 0]
 
 
 def _name(metrics: Mapping[str, Any]) -> str:
@@ -149,9 +150,13 @@ def _limit_of_length(metrics: Mapping[str, Any]) -> str:
 def _limit_of_decontamination(metrics: Mapping[str, Any]) -> str:
     if not text.is_number(_at(metrics, "decontamination", "value")):
         return "The data were not compared with evaluation benchmarks; scores on public benchmarks may be inflated."
-    return (
-        "Only the benchmarks listed above were searched for, by their words: a rephrased or translated item can escape."
-    )
+    how, escapes = "by their words", "a rephrased or translated item can escape"
+    semantic = _at(metrics, "decontamination", "near", "semantic")
+    if _at(semantic, "state") == "evaluated":
+        model = _at(semantic, "model")
+        named = f" ({text.one_line(model)})" if isinstance(model, str) else ""
+        how, escapes = f"{how} and, in prompts, by their meaning{named}", f"{escapes} all the same"
+    return f"Only the benchmarks listed above were searched for, {how}: {escapes}."
 
 
 def _limit_of_labels(metrics: Mapping[str, Any]) -> str:

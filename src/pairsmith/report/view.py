@@ -24,6 +24,7 @@ __all__ = [
     "largest",
     "listed",
     "names",
+    "part_names",
     "ranked",
     "share_of",
     "split_at",
@@ -72,6 +73,11 @@ def names(mapping: Any, first: Sequence[str] = ()) -> list[str]:
     """The keys of a mapping: those of `first` in its order, the others by name; empty for anything else."""
     keys = [str(key) for key in mapping] if isinstance(mapping, Mapping) else []
     return [key for key in first if key in keys] + sorted(key for key in keys if key not in first)
+
+
+def part_names(parts: Any) -> list[str]:
+    """The parts of the split: train, validation, then the others by name."""
+    return names(parts, ("train", "validation"))
 
 
 def ranked(mapping: Any) -> list[tuple[str, float]]:

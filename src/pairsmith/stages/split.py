@@ -1,11 +1,12 @@
-"""Stage 6: training and validation parts that share no similar prompts, and keep their rows when the dataset grows.
+"""Stage 6: parts (train, validation, ...) that share no similar prompts, and keep their rows when the dataset grows.
 
 Every prompt of the ledger is assigned once, in order of arrival, by what came before it alone. A prompt that is near
-earlier ones joins their part; near both parts, it joins neither. So a row never changes sides when prompts are added,
+earlier ones joins their part; near several parts, it joins none. So a row never changes sides when prompts are added,
 nor when pairs come or go. The price: the shares can miss their targets by what such groups weigh, which is reported.
 """
 
 import dataclasses
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -13,18 +14,16 @@ from typing import Any
 
 from pairsmith.config import SplitConfig
 from pairsmith.ids import seed_for
-from pairsmith.measures.parts import QUARANTINED, Placing
+from pairsmith.measures.parts import QUARANTINED, Placing, group_warnings
 from pairsmith.measures.similarity import NearDuplicates, cross_pairs
 from pairsmith.measures.text import normalise
 from pairsmith.records import Dropped, Outcome, PreferencePair, Prompt
 
-__all__ = ["PARTS", "SPLIT_REASONS", "split"]
-
-PARTS = ("train", "validation")
+__all__ = ["SPLIT_REASONS", "split"]
 
 SPLIT_REASONS: Mapping[str, str] = MappingProxyType(
     {
-        "near_both_parts": "the prompt is similar to prompts of both parts, so it would leak from one to the other",
+        "near_both_parts": "the prompt is similar to prompts of several parts, so it would leak from one to the other",
         "unknown_prompt": "the prompt of the pair is not among the prompts of the ledger",
     }
 )
@@ -38,7 +37,7 @@ _Stratum = tuple[str, ...]
 
 @dataclasses.dataclass(slots=True)
 class _Assignment:
-    """Where each prompt went. `part` is None for prompts near both parts, whose nearest prompts are in `near`.
+    """Where each prompt went. `part` is None for prompts near several parts, whose nearest prompts are in `near`.
 
     `group`: for the others, the number of the first prompt of their group.
     """
@@ -51,7 +50,7 @@ class _Assignment:
 def split(
     cfg: SplitConfig, prompts: Sequence[Prompt], pairs: Sequence[PreferencePair], *, seed: int
 ) -> Outcome[PreferencePair]:
-    """Give every pair its `part`; drop those whose prompt is near both parts.
+    """Give every pair its `part`; drop those whose prompt is near several parts.
 
     Args:
         cfg: the section `split`.
@@ -61,7 +60,7 @@ def split(
 
     Returns:
         Kept and dropped, both sorted by pair id. `metrics["split"]`: state, reason, parts, target, strata,
-        max_deviation, groups, largest_group_share, quarantined, leaks.
+        max_deviation, groups, largest_group_share, warnings, quarantined, leaks, similarity.
     """
     prompts = list({prompt.id: prompt for prompt in prompts}.values())
     assigned = _assign(cfg, prompts, seed)
@@ -81,9 +80,11 @@ def split(
 def _assign(cfg: SplitConfig, prompts: Sequence[Prompt], seed: int) -> _Assignment:
     """The part of each prompt, decided in order of arrival."""
     seen = NearDuplicates(cfg.similarity)
-    rows: list[int] = []  # of the texts in `seen`: prompts near both parts are in neither and attract nothing
+    rows: list[int] = []  # of the texts in `seen`: prompts near several parts are in none and attract nothing
     openings: dict[str, int] = {}
-    placing = Placing((cfg.train, 1 - cfg.train))
+    shares = cfg.shares()
+    names = list(shares)
+    placing = Placing(list(shares.values()))
     for row, prompt in enumerate(prompts):
         opening = _opening(prompt)
         near = {rows[number] for number in seen.neighbours(_text(prompt), lambda number: placing.root(rows[number]))}
@@ -98,7 +99,7 @@ def _assign(cfg: SplitConfig, prompts: Sequence[Prompt], seed: int) -> _Assignme
         rows.append(row)
     return _Assignment(
         part={
-            p.id: None if part == QUARANTINED else PARTS[part] for p, part in zip(prompts, placing.parts, strict=True)
+            p.id: None if part == QUARANTINED else names[part] for p, part in zip(prompts, placing.parts, strict=True)
         },
         group={prompts[row].id: placing.root(row) for row in rows},
         near={prompts[row].id: [prompts[other].id for other in others] for row, others in placing.near.items()},
@@ -121,14 +122,14 @@ def _quarantine_missed(prompts: Sequence[Prompt], assigned: _Assignment, crossin
 
 
 def _crossing(cfg: SplitConfig, prompts: Sequence[Prompt], assigned: _Assignment) -> list[tuple[str, str]]:
-    """All similar prompts on different sides, found from the texts by an exact method, without MinHash."""
-    train, validation = ([p for p in prompts if assigned.part[p.id] == part] for part in PARTS)
-    found = {
-        (train[i].id, validation[j].id)
-        for i, j in cross_pairs([_text(p) for p in train], [_text(p) for p in validation], cfg.similarity)
-    }
-    openings = {_opening(p): p.id for p in train}
-    found |= {(openings[o], p.id) for p in validation if (o := _opening(p)) and o in openings}
+    """All similar prompts in different parts, found from the texts by an exact method, without MinHash."""
+    sides = ([p for p in prompts if assigned.part[p.id] == part] for part in cfg.shares())
+    found: set[tuple[str, str]] = set()
+    for one, other in itertools.combinations(sides, 2):
+        texts = [_text(p) for p in one], [_text(p) for p in other]
+        found |= {(one[i].id, other[j].id) for i, j in cross_pairs(*texts, cfg.similarity)}
+        openings = {_opening(p): p.id for p in one}
+        found |= {(openings[o], p.id) for p in other if (o := _opening(p)) and o in openings}
     return sorted(found)
 
 
@@ -149,27 +150,30 @@ def _stratum(cfg: SplitConfig, record: Prompt | PreferencePair) -> _Stratum:
 
 
 def _figures(cfg: SplitConfig, pairs: Sequence[PreferencePair], assigned: _Assignment, leaks: int) -> dict[str, Any]:
+    shares = cfg.shares()
     rows = Counter(pair.part for pair in pairs)
-    prompt_ids = {part: {pair.prompt_id for pair in pairs if pair.part == part} for part in PARTS}
+    prompt_ids = {part: {pair.prompt_id for pair in pairs if pair.part == part} for part in shares}
     sizes = Counter(assigned.group[pair.prompt_id] for pair in pairs)
+    largest = max(sizes.values(), default=0)
     strata = _strata(cfg, pairs)
-    reason = _why_not(rows, len(sizes), leaks)
+    reason = _why_not({part: rows[part] for part in shares}, len(sizes), leaks)
     return {
         "state": "fail" if reason else "pass",
         "reason": reason,
-        "target": {"train": cfg.train, "validation": 1 - cfg.train},
+        "target": shares,
         "parts": {
             part: {
                 "pairs": rows[part],
                 "prompts": len(prompt_ids[part]),
                 "share": rows[part] / len(pairs) if pairs else None,
             }
-            for part in PARTS
+            for part in shares
         },
         "strata": strata,
         "max_deviation": max((abs(row["deviation"]) for row in strata), default=None),
         "groups": len(sizes),
-        "largest_group_share": max(sizes.values()) / len(pairs) if pairs else None,
+        "largest_group_share": largest / len(pairs) if pairs else None,
+        "warnings": group_warnings(largest, [sum(row["parts"].values()) for row in strata], len(shares), "pairs"),
         "quarantined": {
             "prompts": sum(part is None for part in assigned.part.values()),
             "near": dict(sorted(assigned.near.items())[:20]),
@@ -180,28 +184,30 @@ def _figures(cfg: SplitConfig, pairs: Sequence[PreferencePair], assigned: _Assig
 
 
 def _strata(cfg: SplitConfig, pairs: Sequence[PreferencePair]) -> list[dict[str, Any]]:
-    """Pairs per part in each stratum, and by how much the training share misses its target."""
+    """Pairs per part in each stratum, and by how much the part that misses its share most misses it."""
     counts: defaultdict[_Stratum, Counter[str]] = defaultdict(Counter)
     for pair in pairs:
         counts[_stratum(cfg, pair)][pair.part] += 1
-    return [
-        {
-            "stratum": ", ".join(stratum),
-            **{part: count[part] for part in PARTS},
-            "train_share": count["train"] / count.total(),
-            "deviation": count["train"] / count.total() - cfg.train,
-        }
-        for stratum, count in sorted(counts.items())
-    ]
+    shares = cfg.shares()
+    found = []
+    for stratum, count in sorted(counts.items()):
+        missed = {part: count[part] / count.total() - share for part, share in shares.items()}
+        worst = max(missed, key=lambda part: round(abs(missed[part]), 9))  # of two parts, which miss alike: the first
+        by_part = {part: count[part] for part in shares}
+        found.append({"stratum": ", ".join(stratum), "parts": by_part, "part": worst, "deviation": missed[worst]})
+    return found
 
 
 def _why_not(rows: Mapping[str, int], groups: int, leaks: int) -> str:
     """Why there is no usable split; "" if there is one."""
     if not sum(rows.values()):
         return "there are no pairs to split"
-    if groups < len(PARTS):
-        return f"all pairs belong to {groups} group of similar prompts, which cannot be divided; collect more prompts"
-    empty = [part for part in PARTS if not rows[part]]
+    if groups < len(rows):
+        return (
+            f"all pairs belong to {groups} group{'s' if groups != 1 else ''} of similar prompts, which cannot be "
+            f"divided into {len(rows)} parts; collect more prompts"
+        )
+    empty = [part for part in rows if not rows[part]]
     if empty:
         return f"no pair is in the part {empty[0]}; collect more prompts"
-    return f"{leaks} pairs of similar prompts lie on both sides" if leaks else ""
+    return f"{leaks} pairs of similar prompts lie in different parts" if leaks else ""
