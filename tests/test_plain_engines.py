@@ -90,11 +90,11 @@ def test_a_worker_killed_in_the_middle_changes_nothing(tmp_path, name, engine, p
 @pytest.mark.parametrize("engine", ["serial", "processes", "ray"])
 @pytest.mark.parametrize("name", ["decontaminate", "dedup", "split"])
 def test_ten_times_the_rows_need_the_same_memory(tmp_path, name, engine):
-    """A file of 16 MB and one of 160 MB, 600 characters to a row."""
+    """A file of 8 MB and one of 80 MB, 600 characters to a row."""
     if engine == "ray":
         pytest.importorskip("ray", reason="the extra ray is not installed")
     peaks = []
-    write_shards(tmp_path / "small", 1, 26_000)
+    write_shards(tmp_path / "small", 1, 13_000)
     (tmp_path / "large" / "in").mkdir(parents=True)
     (tmp_path / "large" / "bench.jsonl").write_bytes((tmp_path / "small" / "bench.jsonl").read_bytes())
     rows = (tmp_path / "small" / "in" / "s000.jsonl").read_bytes()
