@@ -40,6 +40,7 @@ class LoglikScorer:
         reduction: `mean` over the tokens, or `sum`, which is mostly minus the length.
         context_tokens: the window; half is for the prompt, half for the response.
         workers: worker processes; 0: one per core.
+        states: what reads the texts, instead of worker processes with these settings.
 
     Raises:
         MissingExtra: llama.cpp is not installed.
@@ -56,8 +57,9 @@ class LoglikScorer:
         reduction: Reduction = "mean",
         context_tokens: int = 2048,
         workers: int = 0,
+        states: HiddenStates | None = None,
     ) -> None:
-        if find_spec("xllamacpp") is None:
+        if states is None and find_spec("xllamacpp") is None:
             raise MissingExtra(f"models.{name}: kind `local` needs llama.cpp; pip install 'pairsmith[local]'")
         if path is not None:
             output_tensor(read_header(path), path)  # refused before any work starts
@@ -67,7 +69,7 @@ class LoglikScorer:
         self._path = path
         self._mean = reduction == "mean"
         self._half = context_tokens // 2
-        self._states = HiddenStates(
+        self._states = states or HiddenStates(
             path, workers=workers, prompt_tokens=self._half, response_tokens=self._half, add_special=True
         )
         self._lock = threading.Lock()
@@ -106,8 +108,7 @@ class LoglikScorer:
             ModelError: a response has no tokens or more than half the window.
             ModelUnavailable: the engine does not start or died.
         """
-        scores = [float(each.mean() if self._mean else each.sum()) for each in self.token_log_probs(items)]
-        return scores
+        return [float(each.mean() if self._mean else each.sum()) for each in self.token_log_probs(items)]
 
     def token_log_probs(self, items: Sequence[Item]) -> list[npt.NDArray[np.float64]]:
         """The log-probability of each token of each response."""
