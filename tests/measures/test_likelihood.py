@@ -29,5 +29,5 @@ def test_no_tokens_have_no_log_probabilities():
 
 @pytest.mark.parametrize(("rows", "tokens"), [(2, [1]), (1, [9]), (1, [-1])])
 def test_what_does_not_fit_is_refused(rows, tokens):
-    with pytest.raises(ValueError, match="do not fit|numbered from 0"):
+    with pytest.raises(ValueError, match=r"do not fit|numbered from 0"):
         token_log_probs(np.zeros((rows, 4), np.float32), tokens, np.zeros((9, 4), np.float32))

@@ -99,7 +99,9 @@ def test_what_cannot_be_computed_is_refused(tmp_path, tensors, metadata, said):
         output_tensor(read_header(path), path)
 
 
-@pytest.mark.parametrize("raw", [b"", b"GGML" + bytes(40), b"GGUF\x01\0\0\0" + bytes(16), b"GGUF\0\0\0\x03" + bytes(16)])
+@pytest.mark.parametrize(
+    "raw", [b"", b"GGML" + bytes(40), b"GGUF\x01\0\0\0" + bytes(16), b"GGUF\0\0\0\x03" + bytes(16)]
+)
 def test_what_is_no_gguf_is_refused(tmp_path, raw):
     path = tmp_path / "m.gguf"
     path.write_bytes(raw)

@@ -155,13 +155,15 @@ def in_bytes(hidden: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     blocks = hidden.reshape(len(hidden), -1, 32)
     step = np.abs(blocks).max(axis=2, keepdims=True) / 127
     rounded = np.round(blocks / step) * step.astype(np.float16).astype(np.float32)
-    return rounded.reshape(hidden.shape).astype(np.float32)
+    return np.asarray(rounded.reshape(hidden.shape), dtype=np.float32)
 
 
 def written(server: Any, question: str, max_tokens: int) -> tuple[str, list[float]]:
     """An answer of the engine, and its own log-probability of each token of the text."""
     asked = {"messages": [{"role": "user", "content": question}], "max_tokens": max_tokens, "cache_prompt": False}
-    choice = _answer(server, {**asked, "temperature": 0.8, "seed": 1, "logprobs": True, "top_logprobs": 1})["choices"][0]
+    choice = _answer(server, {**asked, "temperature": 0.8, "seed": 1, "logprobs": True, "top_logprobs": 1})["choices"][
+        0
+    ]
     told = [token["logprob"] for token in choice["logprobs"]["content"]]
     return choice["message"]["content"], told[:-1] if choice["finish_reason"] == "stop" else told
 
