@@ -10,7 +10,7 @@ from pairsmith.config.section import Section, Share
 __all__ = ["AnchorConfig", "AnnotatorConfig", "AuditConfig", "Criterion"]
 
 Criterion = Literal["helpfulness", "harmlessness", "honesty"]
-_NEED_A_MODEL = ("judge", "rubric", "reward_server")
+_NEED_A_MODEL = ("judge", "rubric", "reward_server", "loglik")
 
 
 class AuditConfig(Section):
@@ -60,7 +60,7 @@ class AnnotatorConfig(Section):
     """One source of votes or scores."""
 
     kind: str
-    """`verifier`, `scorer`, `fitted`, `judge`, `panel`, `rubric`, `reward_server`, `reward_model`, or
+    """`verifier`, `scorer`, `fitted`, `judge`, `panel`, `rubric`, `reward_server`, `reward_model`, `loglik`, or
     `package.module:Class`."""
     name: str = ""
     """Name in the records; by default made from kind and model."""

@@ -7,7 +7,9 @@ from typing import Final
 __all__ = ["ANNOTATOR_KINDS", "MODEL_KINDS", "known_kind"]
 
 MODEL_KINDS: Final = ("local", "openai", "minilm", "sentence_transformers")
-ANNOTATOR_KINDS: Final = ("verifier", "scorer", "judge", "panel", "rubric", "reward_server", "reward_model", "fitted")
+ANNOTATOR_KINDS: Final = (
+    "verifier", "scorer", "judge", "panel", "rubric", "reward_server", "reward_model", "fitted", "loglik"
+)  # fmt: skip
 
 _ENTRY_POINT_GROUP: Final = "pairsmith"
 

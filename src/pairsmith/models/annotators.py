@@ -87,7 +87,7 @@ def open_annotator(
         guideline: version of the project's annotation guidelines. Only judges follow them: a new version asks a
             judge anew, and leaves verifiers and scorers alone.
         guideline_text: the guidelines themselves, shown to judges.
-        sections: `models` of the configuration; only reward servers need it.
+        sections: `models` of the configuration; reward servers and log-likelihoods need it.
         runtime: how patient to be with servers, and where the cache is.
         project: the project's folder, which holds fitted scorers and the cache.
 
@@ -98,6 +98,8 @@ def open_annotator(
         annotator = _open_reward(config, sections or {}, runtime or RuntimeConfig())
     elif config.kind == "fitted":
         annotator = _open_fitted(config, runtime or RuntimeConfig(), project)
+    elif config.kind == "loglik":
+        annotator = _open_loglik(config, sections or {}, runtime or RuntimeConfig(), project)
     else:
         annotator = _open(config, models, seed, guideline, guideline_text)
     return annotator if config.prompts == "all" else SomePrompts(annotator, config.prompts)
@@ -193,6 +195,26 @@ def _open_fitted(config: AnnotatorConfig, runtime: RuntimeConfig, project: Path)
     file = find_scorer(config.model, project, f"{_KEY}: fitted")
     scorer = FittedScorer(file, project / runtime.cache, workers=runtime.workers)
     return FittedAnnotator(scorer, name=config.name, min_confidence=config.min_confidence)
+
+
+def _open_loglik(
+    config: AnnotatorConfig, sections: Mapping[str, ModelConfig], runtime: RuntimeConfig, project: Path
+) -> Annotator:
+    from pairsmith.models.loglik import REDUCTIONS, LoglikScorer
+
+    options = _take_options(config, {"reduce": lambda value: value in REDUCTIONS})
+    section = sections.get(config.model)
+    if section is None or section.kind != "local":
+        raise ConfigError(
+            f"{_KEY}: loglik needs `model:`, a name from `models` whose kind is `local` (given: {config.model!r}); "
+            "servers do not tell the log-probabilities of given text alike"
+        )
+    scorer = LoglikScorer.from_config(
+        config.model, section, runtime, project, reduction=options.get("reduce", REDUCTIONS[0])
+    )
+    return BatchScorerAnnotator(
+        scorer, name=config.name, min_confidence=config.min_confidence, provenance=scorer.provenance()
+    )
 
 
 def _open_surface(config: AnnotatorConfig) -> Annotator:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,17 +38,25 @@ _STOP_WAIT_S = 5.0
 _WORKER = Path(__file__).with_name("hidden_worker.py")
 
 Floats = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 class States:
     """What the model held while it read one response."""
 
-    __slots__ = ("hidden", "tokens")
+    __slots__ = ("hidden", "tokens", "unread")
 
-    def __init__(self, hidden: Floats, tokens: Sequence[int]) -> None:
-        """Args: `hidden` (1 + len(tokens), width): after the last prompt token, then after each response token."""
+    def __init__(self, hidden: Floats, tokens: Sequence[int], unread: int = 0) -> None:
+        """What came back.
+
+        Args:
+            hidden: (1 + len(tokens), width); after the last token of the prompt, then after each of the response.
+            tokens: those of the response that were read.
+            unread: how many more the response has.
+        """
         self.hidden = hidden
         self.tokens = tuple(tokens)
+        self.unread = unread
 
     def features(self) -> Floats:
         """The state after the last token, and the mean over the response; shape (2 * width,)."""
@@ -62,12 +70,23 @@ class HiddenStates:
     Worker processes start when they are first needed; close it, or use it in a `with` block.
     """
 
-    def __init__(self, path: Path | None = None, *, workers: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        workers: int = 0,
+        prompt_tokens: int = PROMPT_TOKENS,
+        response_tokens: int = RESPONSE_TOKENS,
+        add_special: bool = False,
+    ) -> None:
         """A model that has not started yet.
 
         Args:
             path: a GGUF file; `None` is SmolLM2-135M-Instruct, fetched when first needed.
             workers: worker processes; 0: one per core.
+            prompt_tokens: how much of the end of the prompt is read.
+            response_tokens: how much of the beginning of the response is read.
+            add_special: put the token before the prompt that the model's tokenizer asks for, as generation does.
 
         Raises:
             MissingExtra: llama.cpp is not installed.
@@ -75,6 +94,12 @@ class HiddenStates:
         if find_spec("xllamacpp") is None:
             raise MissingExtra("hidden states need llama.cpp; pip install 'pairsmith[local]', or leave them out")
         self._path = path
+        self._settings = {
+            "threads": THREADS,
+            "prompt_tokens": prompt_tokens,
+            "response_tokens": response_tokens,
+            "add_special": add_special,
+        }
         self._count = workers or available_cores()
         self._idle: list[_Worker] = []
         self._workers: list[_Worker] = []
@@ -108,30 +133,40 @@ class HiddenStates:
             ModelUnavailable: the engine does not start or died.
             ModelError: it refuses a text.
         """
-        path = self._path or smollm2_path()
-        settings = {
-            "path": str(path),
-            "threads": THREADS,
-            "prompt_tokens": PROMPT_TOKENS,
-            "response_tokens": RESPONSE_TOKENS,
-        }
 
-        def one(index: int) -> Floats:
-            row = self._read(settings, *items[index]).features()
+        def row_of(index: int, states: States) -> Floats:
+            row = states.features()
             if done is not None:
                 done(index, row)
             return row
 
+        return np.array(self.each(items, row_of), dtype=np.float32)
+
+    def each(self, items: Sequence[tuple[Sequence[Message], str]], use: Callable[[int, States], T]) -> list[T]:
+        """What `use` makes of the index and the states of each item, in their order.
+
+        Args:
+            items: what to read: turns of the prompt, response.
+            use: called from several threads of this model; the states are not kept.
+
+        Raises:
+            ModelUnavailable: the engine does not start or died.
+            ModelError: it refuses a text.
+        """
+        settings = {**self._settings, "path": str(self._path or smollm2_path())}
+
+        def one(index: int) -> T:
+            return use(index, self._read(settings, *items[index]))
+
         pool = ThreadPoolExecutor(max(1, min(self._count, len(items))), thread_name_prefix="hidden")
         try:
-            rows = list(pool.map(one, range(len(items))))
+            return list(pool.map(one, range(len(items))))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             self.close()  # whoever waits for a worker sees its pipe end
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-        return np.array(rows, dtype=np.float32)
 
     def _read(self, settings: Mapping[str, Any], turns: Sequence[Message], response: str) -> States:
         with self._lock:
@@ -148,7 +183,7 @@ class HiddenStates:
         if "error" in reply:
             raise ModelError(f"hidden states: {reply['error']}")
         flat = np.frombuffer(base64.b64decode(reply["states"]), dtype=np.float32)
-        return States(flat.reshape(-1, reply["width"]), reply["tokens"])
+        return States(flat.reshape(-1, reply["width"]), reply["tokens"], reply["unread"])
 
 
 class _Worker:

@@ -63,6 +63,7 @@ class _Engine:
 
         self._prompt_tokens: int = settings["prompt_tokens"]
         self._response_tokens: int = settings["response_tokens"]
+        self._add_special: bool = settings["add_special"]
         window = self._prompt_tokens + self._response_tokens
         params = xllamacpp.CommonParams()
         params.model.path = settings["path"]
@@ -88,19 +89,20 @@ class _Engine:
         """The hidden states of the last prompt token and of each response token, float32 in base64."""
         try:
             asked = self._post("/apply-template", {"messages": request["messages"]})["prompt"]
-            prompt = self._tokens(asked, special=True)[-self._prompt_tokens :]
-            response = self._tokens(request["response"], special=False)[: self._response_tokens]
+            prompt = self._tokens(asked, add_special=self._add_special, parse_special=True)[-self._prompt_tokens :]
+            whole = self._tokens(request["response"], add_special=False, parse_special=False)
+            response = whole[: self._response_tokens]
             reply = self._post("/embeddings", {"content": [*prompt, *response], "embd_normalize": _UNNORMALISED})
             rows = reply[0]["embedding"][len(prompt) - 1 :]
         except (ValueError, RuntimeError, KeyError, IndexError, http.client.HTTPException, OSError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
         flat = array("f", [number for row in rows for number in row])
-        return {"tokens": response, "width": len(rows[0]), "states": base64.b64encode(flat.tobytes()).decode("ascii")}
+        states = base64.b64encode(flat.tobytes()).decode("ascii")
+        return {"tokens": response, "unread": len(whole) - len(response), "width": len(rows[0]), "states": states}
 
-    def _tokens(self, text: str, *, special: bool) -> Sequence[int]:
-        tokens: list[int] = self._post("/tokenize", {"content": text, "add_special": False, "parse_special": special})[
-            "tokens"
-        ]
+    def _tokens(self, text: str, *, add_special: bool, parse_special: bool) -> Sequence[int]:
+        asked = {"content": text, "add_special": add_special, "parse_special": parse_special}
+        tokens: list[int] = self._post("/tokenize", asked)["tokens"]
         return tokens
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
