@@ -83,7 +83,8 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     except SystemExit as ended:
         if ended.code == INTERRUPTED_EXIT_CODE:  # Typer's own handling of Ctrl-C, which says nothing
             _fail(
-                "interrupted; run the same command again to carry on: what was stored is kept, half-written output is gone",
+                "interrupted; run the same command again to carry on: what was stored is kept, half-written output is "
+                "gone",
                 ended.code,
             )
         raise

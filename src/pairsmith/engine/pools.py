@@ -19,6 +19,9 @@ from pairsmith.errors import Incomplete
 __all__ = ["MAX_RESTARTS", "process_session"]
 
 MAX_RESTARTS = 3
+_ATOMIC_BYTES = 2048
+"""Longer results travel through files: a process killed in the middle of a message would leave the parent waiting for
+the rest of it for ever, and only what fits into 4096 bytes is written to a pipe as a whole or not at all."""
 _AHEAD = 2  # tasks per worker that wait or run: enough to keep it busy, little enough to stay small
 
 
@@ -97,9 +100,9 @@ def _in_order(pool: ProcessPoolExecutor, parcel: str, items: Sequence[Any], ahea
     for item in items:
         pending.append(pool.submit(_run, parcel, item))
         if len(pending) > ahead:
-            yield pending.popleft().result()
+            yield _received(pending.popleft().result())
     while pending:
-        yield pending.popleft().result()
+        yield _received(pending.popleft().result())
 
 
 def _prepare() -> None:
@@ -107,9 +110,24 @@ def _prepare() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _run(parcel: str, item: Any) -> Any:
+def _run(parcel: str, item: Any) -> bytes | str:
+    """The pickled result, or the file beside the parcel that holds it."""
     function, shared = _opened(parcel)
-    return function(shared, item)
+    result = pickle.dumps(function(shared, item), protocol=pickle.HIGHEST_PROTOCOL)
+    if len(result) <= _ATOMIC_BYTES:
+        return result
+    with tempfile.NamedTemporaryFile(dir=Path(parcel).parent, delete=False) as file:
+        file.write(result)
+    return file.name
+
+
+def _received(message: bytes | str) -> Any:
+    if isinstance(message, bytes):
+        return pickle.loads(message)  # noqa: S301 - written by our own child
+    path = Path(message)
+    result = pickle.loads(path.read_bytes())  # noqa: S301 - written by our own child
+    path.unlink()
+    return result
 
 
 @lru_cache(maxsize=1)
