@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,8 @@ def test_conflicts_of_several_kinds_in_one_append_are_all_named(ledger):
 
 
 def test_numbers_are_stored_as_what_the_column_says(ledger):
-    ledger.append([replace(Score.of(ONE.id, "s", 0.5, (0.0, 1.0)), value=np.float32(0.25))])
+    value: Any = np.float32(0.25)
+    ledger.append([replace(Score.of(ONE.id, "s", 0.5, (0.0, 1.0)), value=value)])
     with ledger.engine.connect() as connection:
         assert connection.execute(sa.text("SELECT value, typeof(value) FROM scores")).one() == (0.25, "real")
 
@@ -121,11 +123,12 @@ def test_appending_speaks_the_dialect_of_its_database():
         def exec_driver_sql(self, sql: str, parameters: object) -> None:
             run.append((sql, parameters))
 
+    driver: Any = Driver()
     row = dict.fromkeys(names, "x")
     for dialect in (sqlite.dialect(), postgresql.dialect()):
         statement = Statement(sa.insert(table), dialect)
-        statement.run(Driver(), [row])
-        statement.run(Driver(), [row, row])
+        statement.run(driver, [row])
+        statement.run(driver, [row, row])
     (in_places, one), (_, two), (by_name, named), (_, both) = run
     assert in_places.count("?") == len(names)
     assert (one, two) == (("x",) * len(names), [("x",) * len(names)] * 2)
