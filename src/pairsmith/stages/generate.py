@@ -4,6 +4,9 @@ What is left to ask is what is wanted minus what the ledger holds, so that stopp
 adding prompts, and running twice are one and the same thing.
 """
 
+import asyncio
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice
@@ -24,6 +27,7 @@ __all__ = ["asks_missing", "generate"]
 STAGE = "generate"
 _PROMPTS_PER_QUERY = 500
 _MOST_WATCHED = 2000  # prompts whose candidates are kept until all have come
+_PAUSE_S, _WHILE_S = 0.02, 0.002  # looking at them takes at most a tenth of the time
 
 
 async def generate(
@@ -75,7 +79,7 @@ async def generate(
         tally.want(plan.wanted, plan.present)
         watch = _Watch(cfg, seed, set(plan.begun))
         await _draw(plan.units(models, watch), ledger, models, tally, budget, watch.drawn)
-        rounds = _FollowUps(cfg, ledger, seed, plan.answered, lost or {}, watch.done)
+        rounds = _FollowUps(cfg, ledger, seed, plan.answered, lost or {}, watch.all_done())
         asks = rounds.start(tally)
         while asks:
             await _draw(_by_model(asks, models), ledger, models, tally, budget, lambda _: None)
@@ -177,10 +181,11 @@ def _by_model(asks: Sequence[Ask], models: Mapping[str, ChatModel]) -> Units:
 
 @dataclass(slots=True)
 class _Watch:
-    """Finds the prompts of which nothing more will be asked, as their last answer comes and others are awaited.
+    """Finds the prompts of which nothing more will be asked, soon after their last answer, while others are awaited.
 
+    It looks at a few at a time: answers tend to come together, and who asks next must not wait for it.
     What it does not see as a whole is left to `_FollowUps`: `aside` are prompts of which a part was there before, and
-    those that came while too many were open. `done` are the prompts found.
+    those that came while too many were open. `whole` are to be looked at, `done` are the prompts found.
     """
 
     cfg: GenerateConfig
@@ -188,6 +193,8 @@ class _Watch:
     aside: set[str]
     done: set[str] = field(default_factory=set)
     open: dict[str, tuple[Prompt, Sequence[Ask], dict[str, Candidate]]] = field(default_factory=dict)
+    whole: deque[str] = field(default_factory=deque)
+    timer: asyncio.TimerHandle | None = None
 
     def expect(self, prompt: Prompt, asks: Sequence[Ask]) -> None:
         """Answers to some or all of `asks`, the planned ones of a prompt, are going to come."""
@@ -205,9 +212,32 @@ class _Watch:
         prompt, asks, there = self.open[candidate.prompt_id]
         there[candidate.id] = candidate
         if len(there) == len(asks):
-            del self.open[prompt.id]
-            if not follow_ups(self.cfg, prompt, asks, there, seed=self.seed):
-                self.done.add(prompt.id)
+            self.whole.append(prompt.id)
+            self._look_soon()
+
+    def all_done(self) -> Set[str]:
+        """The ids of the prompts found, once nothing more will come."""
+        if self.timer is not None:
+            self.timer.cancel()
+        while self.whole:
+            self._look()
+        return self.done
+
+    def _look_soon(self) -> None:
+        if self.timer is None and self.whole:
+            self.timer = asyncio.get_running_loop().call_later(_PAUSE_S, self._look_a_while)
+
+    def _look_a_while(self) -> None:
+        self.timer = None
+        until = time.perf_counter() + _WHILE_S
+        while self.whole and time.perf_counter() < until:
+            self._look()
+        self._look_soon()
+
+    def _look(self) -> None:
+        prompt, asks, there = self.open.pop(self.whole.popleft())
+        if not follow_ups(self.cfg, prompt, asks, there, seed=self.seed):
+            self.done.add(prompt.id)
 
 
 @dataclass(slots=True)
