@@ -4,9 +4,6 @@ What is left to ask is what is wanted minus what the ledger holds, so that stopp
 adding prompts, and running twice are one and the same thing.
 """
 
-import asyncio
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,14 +17,13 @@ from pairsmith.stages.asking import Ask
 from pairsmith.stages.budget import Budget
 from pairsmith.stages.drawing import Units, draw_all
 from pairsmith.stages.drawn import Tally
-from pairsmith.stages.strategies import follow_ups, follows_from_planned, has_follow_ups, needs_answered, planned
+from pairsmith.stages.strategies import follow_ups, has_follow_ups, needs_answered, planned
+from pairsmith.stages.watching import Watch
 
 __all__ = ["asks_missing", "generate"]
 
 STAGE = "generate"
 _PROMPTS_PER_QUERY = 500
-_MOST_WATCHED = 2000  # prompts whose candidates are kept until all have come
-_PAUSE_S, _WHILE_S = 0.02, 0.002  # looking at them takes at most a tenth of the time
 
 
 async def generate(
@@ -77,7 +73,7 @@ async def generate(
         budget = Budget.of(cfg.budget, prices or {}, ledger)
         plan = _plan(cfg, ledger, seed)
         tally.want(plan.wanted, plan.present)
-        watch = _Watch(cfg, seed, set(plan.begun))
+        watch = Watch(cfg, seed, set(plan.begun))
         await _draw(plan.units(models, watch), ledger, models, tally, budget, watch.drawn)
         rounds = _FollowUps(cfg, ledger, seed, plan.answered, lost or {}, watch.all_done())
         asks = rounds.start(tally)
@@ -129,7 +125,7 @@ class _Plan:
     begun: Set[str]
     """The ids of prompts some of whose answers are there and some not."""
 
-    def asks(self, model: str, watch: "_Watch | None" = None) -> Iterator[Sequence[Ask]]:
+    def asks(self, model: str, watch: Watch | None = None) -> Iterator[Sequence[Ask]]:
         """The missing answers of one prompt after the other; made again here, for all of them at once are many."""
         for prompt, places in self.missing[model]:
             asks = planned(self.cfg, prompt, seed=self.seed, answered=prompt.id in self.answered)
@@ -137,7 +133,7 @@ class _Plan:
                 watch.expect(prompt, asks)
             yield [asks[place] for place in places]
 
-    def units(self, models: Mapping[str, ChatModel], watch: "_Watch") -> Units:
+    def units(self, models: Mapping[str, ChatModel], watch: Watch) -> Units:
         """What is to be done, by model."""
         return {name: _units(self.asks(name, watch), models[name]) for name in self.missing}
 
@@ -177,67 +173,6 @@ def _by_model(asks: Sequence[Ask], models: Mapping[str, ChatModel]) -> Units:
     for ask in asks:
         grouped.setdefault(ask.model, {}).setdefault(ask.prompt.id, []).append(ask)
     return {name: _units(by_prompt.values(), models[name]) for name, by_prompt in grouped.items()}
-
-
-@dataclass(slots=True)
-class _Watch:
-    """Finds the prompts of which nothing more will be asked, soon after their last answer, while others are awaited.
-
-    It looks at a few at a time: answers tend to come together, and who asks next must not wait for it.
-    What it does not see as a whole is left to `_FollowUps`: `aside` are prompts of which a part was there before, and
-    those that came while too many were open. `whole` are to be looked at, `done` are the prompts found.
-    """
-
-    cfg: GenerateConfig
-    seed: int
-    aside: set[str]
-    done: set[str] = field(default_factory=set)
-    open: dict[str, tuple[Prompt, Sequence[Ask], dict[str, Candidate]]] = field(default_factory=dict)
-    whole: deque[str] = field(default_factory=deque)
-    timer: asyncio.TimerHandle | None = None
-
-    def expect(self, prompt: Prompt, asks: Sequence[Ask]) -> None:
-        """Answers to some or all of `asks`, the planned ones of a prompt, are going to come."""
-        if prompt.id in self.open or prompt.id in self.aside:
-            return
-        if len(self.open) < _MOST_WATCHED and follows_from_planned(self.cfg):
-            self.open[prompt.id] = (prompt, asks, {})
-        else:
-            self.aside.add(prompt.id)
-
-    def drawn(self, candidate: Candidate) -> None:
-        """Take note of a candidate."""
-        if candidate.prompt_id not in self.open:
-            return
-        prompt, asks, there = self.open[candidate.prompt_id]
-        there[candidate.id] = candidate
-        if len(there) == len(asks):
-            self.whole.append(prompt.id)
-            self._look_soon()
-
-    def all_done(self) -> Set[str]:
-        """The ids of the prompts found, once nothing more will come."""
-        if self.timer is not None:
-            self.timer.cancel()
-        while self.whole:
-            self._look()
-        return self.done
-
-    def _look_soon(self) -> None:
-        if self.timer is None and self.whole:
-            self.timer = asyncio.get_running_loop().call_later(_PAUSE_S, self._look_a_while)
-
-    def _look_a_while(self) -> None:
-        self.timer = None
-        until = time.perf_counter() + _WHILE_S
-        while self.whole and time.perf_counter() < until:
-            self._look()
-        self._look_soon()
-
-    def _look(self) -> None:
-        prompt, asks, there = self.open.pop(self.whole.popleft())
-        if not follow_ups(self.cfg, prompt, asks, there, seed=self.seed):
-            self.done.add(prompt.id)
 
 
 @dataclass(slots=True)
