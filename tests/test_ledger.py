@@ -8,15 +8,20 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql, sqlite
 
 from pairsmith.errors import LeaseHeld, LedgerError
 from pairsmith.ledger import FACT_TABLES, LEDGER_FILE, Ledger, lease
+from pairsmith.ledger.appending import Statement
 from pairsmith.records import (
     AnchorDraw,
     Annotation,
@@ -78,6 +83,57 @@ def test_the_same_question_with_another_answer_is_a_conflict_and_the_first_stays
     done = ledger.append([Annotation.of(COMPARISON.id, "ann", "human", "b")])
     assert (done.new, done.conflicts) == (0, (vote.id,))
     assert [each.label for each in ledger.read(Annotation)] == ["a"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 255, 256, 257, 700])
+def test_what_is_there_is_found_among_any_number(ledger, count):
+    prompts = [Prompt.of([Message("user", str(number))]) for number in range(count)]
+    ledger.append(prompts[1::2])
+    done = ledger.append(prompts)
+    assert (done.new, done.present) == ((count + 1) // 2, count // 2)
+    assert list(ledger.read(Prompt)) == prompts[1::2] + prompts[::2]
+    with ledger.engine.connect() as connection:
+        positions = connection.execute(sa.text("SELECT position FROM prompts ORDER BY 1")).scalars()
+        assert list(positions) == list(range(1, count + 1))
+    assert ledger.position() == count
+
+
+def test_conflicts_of_several_kinds_in_one_append_are_all_named(ledger):
+    vote, score = Annotation.of(COMPARISON.id, "ann", "human", "a"), Score.of(ONE.id, "s", 0.5, (0.0, 1.0))
+    ledger.append([PROMPT, vote, score])
+    others = [Annotation.of(COMPARISON.id, "ann", "human", "b"), replace(score, value=0.25), ONE, PROMPT, PROMPT]
+    done = ledger.append(others)
+    assert (done.new, done.present, done.conflicts) == (1, 4, (vote.id, score.id))
+
+
+def test_numbers_are_stored_as_what_the_column_says(ledger):
+    value: Any = np.float32(0.25)
+    ledger.append([replace(Score.of(ONE.id, "s", 0.5, (0.0, 1.0)), value=value)])
+    with ledger.engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT value, typeof(value) FROM scores")).one() == (0.25, "real")
+
+
+def test_appending_speaks_the_dialect_of_its_database():
+    """PostgreSQL wants its parameters by name; nothing but what is run differs."""
+    table = FACT_TABLES[Score].table
+    names = [column.name for column in table.columns]
+    run: list[tuple[str, object]] = []
+
+    class Driver:
+        def exec_driver_sql(self, sql: str, parameters: object) -> None:
+            run.append((sql, parameters))
+
+    driver: Any = Driver()
+    row = dict.fromkeys(names, "x")
+    for dialect in (sqlite.dialect(), postgresql.dialect()):
+        statement = Statement(sa.insert(table), dialect)
+        statement.run(driver, [row])
+        statement.run(driver, [row, row])
+    (in_places, one), (_, two), (by_name, named), (_, both) = run
+    assert in_places.count("?") == len(names)
+    assert (one, two) == (("x",) * len(names), [("x",) * len(names)] * 2)
+    assert all(f"%({name})s" in by_name for name in names)
+    assert (named, both) == (row, [row, row])
 
 
 def test_as_of_shows_the_past(ledger):

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -280,7 +280,7 @@ def test_a_second_attempt_that_fails_leaves_the_first_in_place(ledger: Ledger):
     assert (left_out["replaced"], left_out["error"], left_out["identical"]) == (0, 1, 1)
 
 
-EVERYTHING = config(
+STRATEGIES: tuple[dict[str, Any], ...] = (
     {"name": "sample", "temperatures": [0.2, 0.9]},
     {"name": "models", "members": [{"model": "w", "n": 1, "system": "Brief."}]},
     {"name": "hybrid", "strong": ["m"], "weak": ["w"], "prompts": "answered"},
@@ -288,6 +288,7 @@ EVERYTHING = config(
     {"name": "contrast", "model": "m", "guideline": "Be polite.", "n": 1},
     {"name": "edit", "model": "e", "of": ["weak", "m", "imported"], "n": 3},
 )
+EVERYTHING = config(*STRATEGIES)
 
 
 def world() -> list[Prompt | Candidate]:
@@ -308,14 +309,24 @@ def models(answer: Callable[[ChatRequest], str] = answer_of_everything) -> list[
     return [Model(name, answer) for name in "mwe"]
 
 
-@pytest.mark.parametrize("stop_after", [1, 5, 17, 33, 47, 55])
-def test_stopped_anywhere_and_run_again_is_one_clean_run(ledger: Ledger, tmp_path: Path, stop_after: int):
+WITHOUT_EDITS = config(*(each for each in STRATEGIES if each["name"] != "edit"))
+
+
+@pytest.mark.parametrize(
+    ("cfg", "stop_after"),
+    [*itertools.product([EVERYTHING], [1, 5, 17, 33, 47, 55]), *itertools.product([WITHOUT_EDITS], [1, 5, 17, 33])],
+    ids=lambda each: each if isinstance(each, int) else "everything" if each is EVERYTHING else "without edits",
+)
+def test_stopped_anywhere_and_run_again_is_one_clean_run(
+    ledger: Ledger, tmp_path: Path, cfg: GenerateConfig, stop_after: int
+):
     with Ledger.open(tmp_path / "clean.sqlite") as clean:
         clean.append(world())
-        progress = run(clean, EVERYTHING, *models())
+        progress = run(clean, cfg, *models())
         expected = {each.id: each for each in candidates(clean)}
     assert progress.details["asked_again"] > 3
-    assert set(progress.details["origins"]) == {"model", "strong", "weak", "corrupted", "contrast", "edited"}
+    assert set(progress.details["origins"]) - {"edited"} == {"model", "strong", "weak", "corrupted", "contrast"}
+    assert ("edited" in progress.details["origins"]) == (cfg is EVERYTHING)
     ledger.append(reversed(world()))
     count = itertools.count()
 
@@ -325,14 +336,54 @@ def test_stopped_anywhere_and_run_again_is_one_clean_run(ledger: Ledger, tmp_pat
         return answer_of_everything(request)
 
     with pytest.raises(ModelUnavailable):
-        run(ledger, EVERYTHING, *models(failing))
+        run(ledger, cfg, *models(failing))
     held = len(candidates(ledger))
     finished = models()
-    again = run(ledger, EVERYTHING, *finished)
+    again = run(ledger, cfg, *finished)
     assert again.present == held - 2
     assert sum(len(model.asked) for model in finished) == again.new
     assert {each.id: each for each in candidates(ledger)} == expected
-    assert not list(asks_missing(EVERYTHING, ledger, seed=7))
+    assert not list(asks_missing(cfg, ledger, seed=7))
+
+
+class Looked(Ledger):
+    """Notes the prompts whose candidates are looked up."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.looked: list[str] = []
+
+    def where(self, kind: type[Any], column: str, values: Sequence[str]) -> Iterator[Any]:
+        assert (kind, column) == (Candidate, "prompt_id")
+        self.looked += values
+        return super().where(kind, column, values)
+
+
+@pytest.mark.parametrize("stop_after", [None, 7])
+def test_of_prompts_drawn_as_a_whole_only_those_that_repeat_themselves_are_looked_at_again(
+    tmp_path: Path, stop_after: int | None
+):
+    given = [prompt(number) for number in range(6)]
+    repeated = given[4]
+    count = itertools.count()
+
+    def answer(request: ChatRequest) -> str:
+        if next(count) == stop_after:
+            raise ModelUnavailable("down")
+        return QUESTION if request.messages == repeated.messages and request.temperature < 1 else words_of(request)
+
+    cfg = config({"name": "sample"}, {"name": "models", "members": [{"model": "w"}]}, n=2)
+    with Looked.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.append(given)
+        if stop_after is not None:
+            with pytest.raises(ModelUnavailable):
+                run(ledger, cfg, Model("m", answer), Model("w", answer))
+        drawn = Counter(each.prompt_id for each in candidates(ledger))
+        assert not ledger.looked
+        progress = run(ledger, cfg, Model("m", answer), Model("w", answer))
+        assert progress.details["asked_again"] == 3
+        assert set(ledger.looked) == {repeated.id, *drawn}
+        assert len(candidates(ledger)) == 6 * 4 + 3
 
 
 def test_looping_answers_are_marked_and_the_servers_reason_is_kept(ledger: Ledger):

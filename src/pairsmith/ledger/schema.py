@@ -73,8 +73,13 @@ def _pair(text: str | None) -> tuple[float, float] | None:
 
 
 PLAIN = Codec(_same, _same)
-JSON = Codec(lambda value: canonical_json(dict(value)), lambda text: {} if text == "{}" else json.loads(text))
-MESSAGES = Codec(lambda turns: canonical_json([[turn.role, turn.content] for turn in turns]), _messages)
+REAL = Codec(lambda value: None if value is None else float(value), _same)
+JSON = Codec(
+    lambda value: canonical_json(dict(value)) if value else "{}", lambda text: {} if text == "{}" else json.loads(text)
+)
+MESSAGES = Codec(
+    lambda turns: canonical_json([[turn.role, turn.content] for turn in turns]) if turns else "[]", _messages
+)
 CHECKS = Codec(
     lambda checks: canonical_json([[check.kind, dict(check.args)] for check in checks]),
     lambda text: tuple(Check(kind, args) for kind, args in json.loads(text)),
@@ -120,7 +125,7 @@ class FactTable:
 
     def facts(self, rows: Iterable[Sequence[Any]]) -> Iterator[Any]:
         """The facts in rows whose columns are the fields in their order."""
-        encoded = [(place, codec.read) for place, codec in enumerate(self.codecs.values()) if codec is not PLAIN]
+        encoded = [(place, codec.read) for place, codec in enumerate(self.codecs.values()) if codec.read is not _same]
         shared = [place for place, name in enumerate(self.codecs) if name in _REPEATED]
         for row in rows:
             values = list(row)
@@ -147,7 +152,9 @@ def _fact_table(kind: type[Any], name: str, *indexed: str, content: str = "") ->
         )
     columns.append(sa.Column("recorded_at", sa.Text, nullable=False))
     table = sa.Table(name, metadata, *columns)
-    return FactTable(kind, table, {field: _CODECS.get(field, PLAIN) for field in fields}, content)
+    return FactTable(
+        kind, table, {field: _CODECS.get(field, REAL if field in _REALS else PLAIN) for field in fields}, content
+    )
 
 
 FACT_TABLES: Mapping[type[Any], FactTable] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
@@ -10,9 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from pairsmith.errors import LedgerError
+from pairsmith.ledger.appending import Appender
 from pairsmith.ledger.committing import Appended, Committer
 from pairsmith.ledger.reading import reading_engine
-from pairsmith.ledger.schema import FACT_TABLES, LEASES, META, SCHEMA_VERSION, FactTable, metadata
+from pairsmith.ledger.schema import FACT_TABLES, LEASES, META, SCHEMA_VERSION, metadata
 from pairsmith.records import Fact
 
 __all__ = ["LEDGER_FILE", "Ledger"]
@@ -30,6 +32,7 @@ class Ledger:
 
     def __init__(self, engine: sa.Engine, path: Path) -> None:
         self._engine = engine
+        self._appender = Appender(engine.dialect)
         self.path = path
 
     @classmethod
@@ -94,14 +97,8 @@ class Ledger:
         if not by_kind:
             return Appended()
         with self._guard(), self._engine.begin() as connection:
-            position = connection.execute(sa.select(META.c.position)).scalar_one()
-            done = Appended(present=repeated)
-            for kind, wanted in by_kind.items():
-                added = _append_kind(connection, FACT_TABLES[kind], wanted, position)
-                position += added.new
-                done = Appended(done.new + added.new, done.present + added.present, done.conflicts + added.conflicts)
-            connection.execute(sa.update(META).values(position=position))
-        return done
+            done = self._appender.append(connection, by_kind)
+        return replace(done, present=done.present + repeated) if repeated else done
 
     @contextmanager
     def committer(self) -> Iterator["Committer"]:
@@ -195,26 +192,6 @@ class Ledger:
             raise LedgerError(f"{path}: {error.orig}; check free space and permissions, then run again") from error
         except DatabaseError as error:
             raise LedgerError(f"{path}: {error.orig}; restore your last copy of this file") from error
-
-
-def _append_kind(connection: sa.Connection, table: FactTable, wanted: dict[str, Fact], position: int) -> Appended:
-    ids = list(wanted)
-    content = table.table.c[table.content or "id"]
-    known: dict[str, Any] = {}
-    for start in range(0, len(ids), _IDS_PER_QUERY):
-        query = sa.select(table.table.c.id, content).where(table.table.c.id.in_(ids[start : start + _IDS_PER_QUERY]))
-        known.update({row[0]: row[1] for row in connection.execute(query)})
-    conflicts = tuple(
-        each for each, there in known.items() if table.content and there != getattr(wanted[each], table.content)
-    )
-    now = _now()
-    rows = [
-        {**table.row(fact), "position": position + offset, "recorded_at": now}
-        for offset, fact in enumerate((wanted[each] for each in ids if each not in known), start=1)
-    ]
-    if rows:
-        connection.execute(sa.insert(table.table), rows)
-    return Appended(len(rows), len(known), conflicts)
 
 
 def _set_up_connection(connection: Any, _: object) -> None:

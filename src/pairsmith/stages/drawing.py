@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,15 +29,24 @@ Units = Mapping[str, Iterator[Sequence[Ask]]]
 """By model: what one slot does in one go."""
 
 
-async def draw_all(units: Units, ledger: Ledger, models: Mapping[str, ChatModel], tally: Tally, budget: Budget) -> None:
+async def draw_all(
+    units: Units,
+    ledger: Ledger,
+    models: Mapping[str, ChatModel],
+    tally: Tally,
+    budget: Budget,
+    drawn: Callable[[Candidate], None],
+) -> None:
     """Keep every slot of every model busy until nothing is left, or the budget ends.
+
+    `drawn` is called with every candidate that comes, on its way to the disk.
 
     Raises:
         Incomplete: a batch is not answered yet; all other models have finished.
         ModelUnavailable: a model is down or refuses us.
     """
     with ledger.committer() as committer:
-        run = _Run(committer, tally, budget)
+        run = _Run(committer, tally, budget, drawn)
         tasks, batches = [], []
         for name, queue in units.items():
             model = models[name]
@@ -57,6 +66,7 @@ class _Run:
     committer: Committer
     tally: Tally
     budget: Budget
+    drawn: Callable[[Candidate], None]
     stopping: bool = False
     awaited: str = ""
 
@@ -65,6 +75,7 @@ class _Run:
         future = self.committer.add(*candidates)
         for candidate in candidates:
             self.tally.add(candidate)
+            self.drawn(candidate)
         return future
 
 

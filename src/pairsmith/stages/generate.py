@@ -4,7 +4,7 @@ What is left to ask is what is wanted minus what the ledger holds, so that stopp
 adding prompts, and running twice are one and the same thing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -18,6 +18,7 @@ from pairsmith.stages.budget import Budget
 from pairsmith.stages.drawing import Units, draw_all
 from pairsmith.stages.drawn import Tally
 from pairsmith.stages.strategies import follow_ups, has_follow_ups, needs_answered, planned
+from pairsmith.stages.watching import Watch
 
 __all__ = ["asks_missing", "generate"]
 
@@ -72,11 +73,12 @@ async def generate(
         budget = Budget.of(cfg.budget, prices or {}, ledger)
         plan = _plan(cfg, ledger, seed)
         tally.want(plan.wanted, plan.present)
-        await _draw(plan.units(models), ledger, models, tally, budget)
-        rounds = _FollowUps(cfg, ledger, seed, plan.answered, lost or {})
+        watch = Watch(cfg, seed, set(plan.begun))
+        await _draw(plan.units(models, watch), ledger, models, tally, budget, watch.drawn)
+        rounds = _FollowUps(cfg, ledger, seed, plan.answered, lost or {}, watch.all_done())
         asks = rounds.start(tally)
         while asks:
-            await _draw(_by_model(asks, models), ledger, models, tally, budget)
+            await _draw(_by_model(asks, models), ledger, models, tally, budget, lambda _: None)
             asks = rounds.go_on(tally)
     return tally.progress()
 
@@ -92,8 +94,15 @@ def asks_missing(
     yield from _FollowUps(cfg, ledger, seed, plan.answered, lost or {}).start(Tally(None))
 
 
-async def _draw(units: Units, ledger: Ledger, models: Mapping[str, ChatModel], tally: Tally, budget: Budget) -> None:
-    await draw_all(units, ledger, models, tally, budget)
+async def _draw(
+    units: Units,
+    ledger: Ledger,
+    models: Mapping[str, ChatModel],
+    tally: Tally,
+    budget: Budget,
+    drawn: Callable[[Candidate], None],
+) -> None:
+    await draw_all(units, ledger, models, tally, budget, drawn)
     if budget.exhausted:
         done = tally.progress()
         left = done.wanted - done.present - done.new - done.failed
@@ -113,16 +122,20 @@ class _Plan:
     present: int
     missing: Mapping[str, Sequence[tuple[Prompt, Sequence[int]]]]
     answered: frozenset[str]
+    begun: Set[str]
+    """The ids of prompts some of whose answers are there and some not."""
 
-    def asks(self, model: str) -> Iterator[Sequence[Ask]]:
+    def asks(self, model: str, watch: Watch | None = None) -> Iterator[Sequence[Ask]]:
         """The missing answers of one prompt after the other; made again here, for all of them at once are many."""
         for prompt, places in self.missing[model]:
             asks = planned(self.cfg, prompt, seed=self.seed, answered=prompt.id in self.answered)
+            if watch is not None:
+                watch.expect(prompt, asks)
             yield [asks[place] for place in places]
 
-    def units(self, models: Mapping[str, ChatModel]) -> Units:
+    def units(self, models: Mapping[str, ChatModel], watch: Watch) -> Units:
         """What is to be done, by model."""
-        return {name: _units(self.asks(name), models[name]) for name in self.missing}
+        return {name: _units(self.asks(name, watch), models[name]) for name in self.missing}
 
 
 def _plan(cfg: GenerateConfig, ledger: Ledger, seed: int) -> _Plan:
@@ -132,6 +145,7 @@ def _plan(cfg: GenerateConfig, ledger: Ledger, seed: int) -> _Plan:
         brought = (each for each in ledger.read(Candidate) if each.origin in ("imported", "human"))
         answered = frozenset(each.prompt_id for each in brought if each.text.strip())
     missing: dict[str, list[tuple[Prompt, Sequence[int]]]] = {name: [] for name in cfg.asks()}
+    begun: set[str] = set()
     wanted = left = 0
     for prompt in ledger.read(Prompt):
         asks = planned(cfg, prompt, seed=seed, answered=prompt.id in answered)
@@ -143,7 +157,9 @@ def _plan(cfg: GenerateConfig, ledger: Ledger, seed: int) -> _Plan:
         for name, some in places.items():
             left += len(some)
             missing[name].append((prompt, some))
-    return _Plan(cfg, seed, wanted, wanted - left, missing, answered)
+        if 0 < sum(map(len, places.values())) < len(asks):
+            begun.add(prompt.id)
+    return _Plan(cfg, seed, wanted, wanted - left, missing, answered, begun)
 
 
 def _units(asks: Iterable[Sequence[Ask]], model: ChatModel) -> Iterator[Sequence[Ask]]:
@@ -168,12 +184,15 @@ class _FollowUps:
     seed: int
     answered: frozenset[str]
     lost: Mapping[str, int]
+    done: Set[str] = frozenset()
     counted: dict[str, int] = field(default_factory=dict)
     open: list[Prompt] = field(default_factory=list)
 
     def start(self, tally: Tally) -> list[Ask]:
-        """What is missing now, of all prompts."""
-        return self._look(self.ledger.read(Prompt), tally) if has_follow_ups(self.cfg) else []
+        """What is missing now, of all prompts but those that are `done`."""
+        if not has_follow_ups(self.cfg):
+            return []
+        return self._look((each for each in self.ledger.read(Prompt) if each.id not in self.done), tally)
 
     def go_on(self, tally: Tally) -> list[Ask]:
         """What is missing after the last round was drawn."""

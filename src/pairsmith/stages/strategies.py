@@ -15,7 +15,7 @@ from pairsmith.measures.similarity import NearDuplicates
 from pairsmith.records import Candidate, Origin, Prompt
 from pairsmith.stages.asking import EDIT_INSTRUCTION, Ask, corrupted, guideline_system
 
-__all__ = ["follow_ups", "has_follow_ups", "needs_answered", "planned"]
+__all__ = ["follow_ups", "follows_from_planned", "has_follow_ups", "needs_answered", "planned"]
 
 STAGE: Final = "generate"
 
@@ -39,6 +39,11 @@ def planned(cfg: GenerateConfig, prompt: Prompt, *, seed: int, answered: bool = 
 def has_follow_ups(cfg: GenerateConfig) -> bool:
     """Whether answers can call for more questions."""
     return cfg.distinct.attempts > 0 or any(strategy.name == "edit" for strategy in cfg.strategies)
+
+
+def follows_from_planned(cfg: GenerateConfig) -> bool:
+    """Whether the planned answers of a prompt alone tell that nothing follows: edits hang on other responses too."""
+    return has_follow_ups(cfg) and all(strategy.name != "edit" for strategy in cfg.strategies)
 
 
 def needs_answered(cfg: GenerateConfig) -> bool:
