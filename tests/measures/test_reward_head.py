@@ -117,6 +117,13 @@ def test_the_learning_curve_rises_and_ends_where_the_pairs_end():
     assert all(at["accuracy"]["n"] == 400 for at in curve)
 
 
+def test_prompts_with_many_pairs_are_drawn_from_in_turn():
+    """Thirty pairs to a prompt: the first 25 in order would be of one prompt, on which nothing can be held out."""
+    curve = learning_curve(planted(300, noise_columns=5, per_group=30).only(["good"]))
+    assert [at["pairs"] for at in curve] == [25, 50, 100, 200]
+    assert curve[-1]["accuracy"]["value"] > 0.6
+
+
 def test_levels():
     assert [label_level(n) for n in (0, 49, 50, 199, 200, 399, 400)] == [
         *("refused", "refused", "warn", "warn", "usable", "usable", "good")

@@ -1,5 +1,6 @@
 """What a reward head is worth: nested cross-validation, baselines, calibration, a learning curve, a verdict."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from pairsmith.measures.calibration import expected_calibration_error, grouped_folds, log_loss, sigmoid
 from pairsmith.measures.davidson import fit_davidson
 from pairsmith.measures.intervals import cluster_bootstrap_mean, figure, share_figure
-from pairsmith.measures.reward_head import Head, PairTable, fit_head
+from pairsmith.measures.reward_head import INNER_FOLDS, Head, PairTable, fit_head
 
 __all__ = [
     "CURVE_SIZES",
@@ -118,11 +119,22 @@ def learning_curve(table: PairTable, *, seed: int = 0, step: Step | None = None)
 
 
 def _draw(table: PairTable, train: Sequence[int], size: int, *, seed: int) -> list[int]:
-    """Whole groups in a random order until there are `size` pairs; the last group is cut."""
+    """Whole groups in a random order until there are `size` pairs; the last group is cut.
+
+    Where that would be too few groups to fit a head to, one pair of each group in turn.
+    """
     groups = [table.groups[row] for row in train]
     names = sorted(set(groups))
     order = {names[place]: rank for rank, place in enumerate(np.random.default_rng(seed).permutation(len(names)))}
-    return sorted(train, key=lambda row: (order[table.groups[row]], row))[:size]
+    drawn = sorted(train, key=lambda row: (order[table.groups[row]], row))[:size]
+    if len({table.groups[row] for row in drawn}) >= INNER_FOLDS:
+        return drawn
+    seen, turns = Counter[str](), list[tuple[int, int, int]]()
+    for row in train:
+        group = str(table.groups[row])
+        turns.append((seen[group], order[table.groups[row]], row))
+        seen[group] += 1
+    return [row for _, _, row in sorted(turns)[:size]]
 
 
 def length_log_odds(table: PairTable, *, seed: int = 0) -> Vector:
