@@ -5,7 +5,6 @@ mean over all tokens of the response, is what a head can be trained on.
 """
 
 import base64
-import json
 import os
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import numpy.typing as npt
 
 from pairsmith.engine import available_cores
 from pairsmith.errors import MissingExtra, ModelError, ModelUnavailable
+from pairsmith.models.exchange import exchange
 from pairsmith.models.weights import SMOLLM2, smollm2_path
 from pairsmith.records import Message
 
@@ -197,7 +197,7 @@ class _Worker:
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The reply to one request."""
         process = self._process or self._start()
-        reply = _exchange(process, request)
+        reply = exchange(process, request)
         if reply is None:
             raise ModelUnavailable(f"hidden states: the worker process died ({self.close()})")
         return reply
@@ -228,7 +228,7 @@ class _Worker:
             env={**os.environ, "OMP_NUM_THREADS": str(THREADS)},
             start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
         )
-        reply = _exchange(process, self._settings)
+        reply = exchange(process, self._settings)
         if reply is not None and "ready" in reply:
             return process
         cause = reply["error"] if reply else "it ended while loading"
@@ -238,17 +238,3 @@ class _Worker:
 def _whole(text: str) -> str:
     """The text without half characters, which no tokenizer takes."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _exchange(process: subprocess.Popen[bytes], message: Mapping[str, Any]) -> dict[str, Any] | None:
-    """One line to the process and one line back; `None` if it is gone."""
-    try:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(message).encode("ascii") + b"\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-    except (OSError, ValueError):  # a broken pipe, or one closed while we waited
-        return None
-    reply: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
-    return reply

@@ -5,7 +5,6 @@ by spinning; two processes do not wait for each other.
 """
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import IO, Any
 from pairsmith.config import ModelConfig, RuntimeConfig
 from pairsmith.engine import available_cores
 from pairsmith.errors import ConfigError, MissingExtra, ModelError, ModelUnavailable
+from pairsmith.models.exchange import exchange
 from pairsmith.models.openai_wire import chat_payload, first_token_logprobs
 from pairsmith.models.protocols import ChatRequest, Completion
 from pairsmith.models.weights import file_sha256, smollm2_path
@@ -162,7 +162,7 @@ class _Worker:
         """
         for _ in range(2):
             process = self._process or self._start(settings)
-            reply = _exchange(process, payload)
+            reply = exchange(process, payload)
             if reply is not None:
                 return reply
             ending = self._end()
@@ -190,7 +190,7 @@ class _Worker:
                 env={**os.environ, "OMP_NUM_THREADS": str(THREADS)},
                 start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
             )
-        reply = _exchange(process, settings)
+        reply = exchange(process, settings)
         if reply is not None and "ready" in reply:
             return process
         cause = reply["error"]["message"] if reply else "it ended while loading"
@@ -217,20 +217,6 @@ class _Worker:
             said.seek(0)
             lines = said.read().decode("utf-8", "replace").strip().splitlines()
         return f"exit code {code}" + (f", last words: {lines[-1][:200]}" if lines else "")
-
-
-def _exchange(process: subprocess.Popen[bytes], message: Mapping[str, Any]) -> dict[str, Any] | None:
-    """One line to the process and one line back; `None` if it is gone."""
-    try:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(message).encode("ascii") + b"\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-    except (OSError, ValueError):  # a broken pipe, or one closed while we waited
-        return None
-    reply: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
-    return reply
 
 
 def _explain(error: Mapping[str, Any]) -> str:
