@@ -5,14 +5,10 @@ mean over all tokens of the response, is what a head can be trained on.
 """
 
 import base64
-import os
 import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Final, Self, TypeVar
@@ -22,7 +18,7 @@ import numpy.typing as npt
 
 from pairsmith.engine import available_cores
 from pairsmith.errors import MissingExtra, ModelError, ModelUnavailable
-from pairsmith.models.exchange import exchange
+from pairsmith.models.exchange import end_worker, exchange, start_worker
 from pairsmith.models.weights import SMOLLM2, smollm2_path
 from pairsmith.records import Message
 
@@ -34,7 +30,6 @@ THREADS: Final = 1
 HIDDEN_REVISION: Final = f"{SMOLLM2.name}@{SMOLLM2.sha256[:12]}/last+mean/{PROMPT_TOKENS}+{RESPONSE_TOKENS}"
 """What the features are of: the model file, what is taken of it, and how much it is shown."""
 
-_STOP_WAIT_S = 5.0
 _WORKER = Path(__file__).with_name("hidden_worker.py")
 
 Floats = npt.NDArray[np.float32]
@@ -207,27 +202,10 @@ class _Worker:
         process, self._process = self._process, None
         if process is None or self._said is None:
             return "closed"
-        process.kill()
-        code = process.wait(_STOP_WAIT_S)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError, ValueError):  # closing also flushes what a dead process will not read
-                    pipe.close()
-        with self._said as said:
-            said.seek(0)
-            lines = said.read().decode("utf-8", "replace").strip().splitlines()
-        return f"exit code {code}" + (f", last words: {lines[-1][:200]}" if lines else "")
+        return end_worker(process, self._said)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-P", str(_WORKER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            env={**os.environ, "OMP_NUM_THREADS": str(THREADS)},
-            start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
-        )
+        self._process, self._said = process, _ = start_worker(_WORKER, THREADS)
         reply = exchange(process, self._settings)
         if reply is not None and "ready" in reply:
             return process

@@ -5,14 +5,10 @@ by spinning; two processes do not wait for each other.
 """
 
 import asyncio
-import os
 import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +17,7 @@ from typing import IO, Any
 from pairsmith.config import ModelConfig, RuntimeConfig
 from pairsmith.engine import available_cores
 from pairsmith.errors import ConfigError, MissingExtra, ModelError, ModelUnavailable
-from pairsmith.models.exchange import exchange
+from pairsmith.models.exchange import end_worker, exchange, start_worker
 from pairsmith.models.openai_wire import chat_payload, first_token_logprobs
 from pairsmith.models.protocols import ChatRequest, Completion
 from pairsmith.models.weights import file_sha256, smollm2_path
@@ -33,7 +29,6 @@ THREADS = 1
 SAMPLER = {"top_k": 40, "min_p": 0.05}
 """Settings the engine applies besides temperature and top_p; sent and recorded, so that no new build changes them."""
 
-_STOP_WAIT_S = 5.0
 _GGUF_MAGIC = b"GGUF"
 _WORKER = Path(__file__).with_name("local_worker.py")
 
@@ -181,15 +176,7 @@ class _Worker:
         with self._lock:
             if self._closed:
                 raise ModelUnavailable(f"models.{self._name}: closed while a request was waiting")
-            self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
-            self._process = process = subprocess.Popen(
-                [sys.executable, "-P", str(_WORKER)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._said,
-                env={**os.environ, "OMP_NUM_THREADS": str(THREADS)},
-                start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
-            )
+            self._process, self._said = process, _ = start_worker(_WORKER, THREADS)
         reply = exchange(process, settings)
         if reply is not None and "ready" in reply:
             return process
@@ -207,16 +194,7 @@ class _Worker:
             said, self._said = self._said, None
         if process is None or said is None:
             return "closed"
-        process.kill()
-        code = process.wait(_STOP_WAIT_S)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError):  # closing also flushes what a dead process will not read
-                    pipe.close()
-        with said:
-            said.seek(0)
-            lines = said.read().decode("utf-8", "replace").strip().splitlines()
-        return f"exit code {code}" + (f", last words: {lines[-1][:200]}" if lines else "")
+        return end_worker(process, said)
 
 
 def _explain(error: Mapping[str, Any]) -> str:
